@@ -1,0 +1,111 @@
+/** What a slice of tier 1 is given, and what it leaves behind. */
+import type { Severity } from '../documents/finding.ts'
+import type { RandomStreams } from '../kit/random.ts'
+import type { RouteKind, Target } from '../target/types.ts'
+
+/** A route that was probed. */
+export interface ProbedRoute {
+  path: string
+  /** Declared in the manifest or on the command line; otherwise discovered. */
+  declared: boolean
+  /** What the probe saw, in words: `GET /ws: 101, accept hash right, echo equal`. */
+  seen: string
+}
+
+/** What the server can do, learned by the preflight before any case is judged. */
+export interface Capabilities {
+  routes: Partial<Record<RouteKind, ProbedRoute>>
+  /** Why a route is missing, for the kinds not in `routes`. */
+  missing: Partial<Record<RouteKind, string>>
+  /** The port speaks HTTP/1.1. */
+  http1: boolean
+  keepAlive: boolean
+  pipelining: boolean
+  /** A chunked request body is understood. */
+  chunked: boolean
+  /** The post (or echo) route waits for the whole body before it answers. */
+  readsBody: boolean
+  /** An unknown path does not answer like a known one. */
+  statusTransparent: boolean
+  head: boolean
+  continue100: boolean
+  h2cPrior: boolean
+  h2cUpgrade: boolean
+  /** 95th percentile of the answer time of the control request, ms, on the idle server. */
+  baselineMs: number
+}
+
+/** What a slice reports; the collector adds id, cell, slice, fingerprint and time. */
+export interface FindingDraft {
+  predicate: string
+  severity: Severity
+  case: string
+  /** One sentence that a maintainer understands without the suite. */
+  title: string
+  standard?: string
+  sent?: Buffer
+  received?: Buffer
+  /** Both directions with microseconds, as text. */
+  transcript?: string
+  evidence?: Record<string, string | number | boolean>
+  repeats?: { k: number; n: number }
+  /** What makes this finding the same finding on another day; default: predicate and case. No ports, times or ids. */
+  symptom?: string
+}
+
+/** Coverage book of one slice: every case ends as exercised, inapplicable or inconclusive. */
+export interface Ledger {
+  /** Announces a case (idempotent). */
+  plan(caseId: string, group?: string): void
+  exercised(caseId: string): void
+  /** The case cannot be judged on this server, and that is no fault: no such route, twin refused. */
+  inapplicable(caseId: string, reason: string): void
+  /** The case should have been judged and was not. A later `exercised` of the same case wins. */
+  inconclusive(caseId: string, reason: string): void
+}
+
+/** Integer counters of a slice under their document names (`adv_sent`). */
+export interface Tally {
+  add(counter: string, by?: number): void
+  set(counter: string, value: number): void
+  max(counter: string, value: number): void
+  get(counter: string): number
+}
+
+/** The harness's own state, so that a busy machine gives inconclusive and not red. */
+export interface Vitals {
+  /** Longest stall of our own event loop (ms) since the given `performance.now()`. */
+  stallSince(since: number): number
+}
+
+export interface SliceContext {
+  /** `refapp/engine/arch` */
+  readonly cell: string
+  readonly refapp: string
+  readonly engine: string
+  readonly target: Target
+  readonly capabilities: Capabilities
+  readonly random: RandomStreams
+  /** `performance.now()` after which no new round is begun. The first full pass over the slice's cases is finished even past it. */
+  readonly deadline: number
+  /** Hard end: stop at once, leave what was tallied. */
+  readonly signal: AbortSignal
+  /** Walkers of the Markov slice, or parallel lanes of another slice. */
+  readonly concurrency: number
+  readonly tally: Tally
+  readonly ledger: Ledger
+  readonly vitals: Vitals
+  /** Reports a finding at the moment it is believed. Repeats of the same (predicate, case) are counted, not listed. */
+  report(finding: FindingDraft): void
+  /** A sentence for the document and the log: something a reader must know. */
+  note(text: string): void
+}
+
+export const SLICES = ['markov', 'adversarial', 'h2c', 'ws', 'sse'] as const
+export type SliceName = (typeof SLICES)[number]
+
+export interface Slice {
+  readonly name: SliceName
+  /** Throws InfraError for our own failures; everything about the server is a finding. */
+  run(context: SliceContext): Promise<void>
+}
