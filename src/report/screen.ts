@@ -1,0 +1,146 @@
+/** The first screen: what ran, what did not and why, the verdict, the worst finding, how to repeat it. */
+import type { ResultDocument } from '../documents/result.ts'
+import type { Verdict } from '../documents/verdict.ts'
+import {
+  grouped,
+  matrixView,
+  plural,
+  severityCounts,
+  statusLabel,
+  type CellLine,
+  type MatrixView
+} from './matrix.ts'
+
+/** How a piece of the screen is drawn; plain text outside a terminal. */
+export interface Paint {
+  good(text: string): string
+  bad(text: string): string
+  dim(text: string): string
+  bold(text: string): string
+}
+
+export const NO_PAINT: Paint = { good: same, bad: same, dim: same, bold: same }
+function same(text: string): string {
+  return text
+}
+
+const SHOWN_FINDINGS = 10
+
+function painted(line: Pick<CellLine, 'status'>, text: string, paint: Paint): string {
+  if (line.status === 'pass') return paint.good(text)
+  return line.status === 'not_run' ? paint.dim(text) : paint.bad(text)
+}
+
+/** One finished cell: `pass  shop/node-http  4.9 s  38,214 req  131/131 cases  12/12 properties`. */
+export function cellText(line: CellLine, width: number, paint: Paint): string {
+  const label = painted(line, statusLabel(line.status).padEnd(7), paint)
+  if (line.status === 'not_run') return `  ${label} ${line.name.padEnd(width)}  ${line.reason ?? ''}`.trimEnd()
+  const parts = [
+    line.seconds === undefined ? '' : `${line.seconds.toFixed(1)} s`.padStart(7),
+    line.requests === undefined ? 'requests not stated' : `${grouped(line.requests)} req`.padStart(13),
+    line.cases === undefined
+      ? 'coverage not stated'
+      : `${line.cases.exercised}/${line.cases.applicable} cases`.padStart(13),
+    line.properties === undefined ? '' : `${line.properties.judged}/${line.properties.applicable} properties`,
+    line.findings.length === 0 ? '' : plural(line.findings.length, 'finding')
+  ].filter((part) => part !== '')
+  const reason = line.status === 'pass' || line.status === 'fail' || line.reason === undefined ? '' : line.reason
+  const first = `  ${label} ${line.name.padEnd(width)}  ${parts.join('  ')}`
+  return reason === '' ? first : `${first}\n          ${reason}`
+}
+
+/** The table refapp x engine. */
+export function matrixText(view: MatrixView, paint: Paint): string[] {
+  const ran = view.lines.filter((line) => line.status !== 'not_run')
+  const engines = view.engines.filter((engine) => ran.some((line) => line.engine === engine))
+  const refapps = view.refapps.filter((refapp) => ran.some((line) => line.refapp === refapp))
+  if (ran.length < 2) return []
+  const first = Math.max(6, ...refapps.map((name) => name.length))
+  const widths = engines.map((engine) => Math.max(engine.length, 7))
+  const head = ['refapp'.padEnd(first), ...engines.map((engine, i) => engine.padEnd(widths[i]!))]
+  const rows = refapps.map((refapp) => {
+    const row = engines.map((engine, i) => {
+      const line = view.lines.find((entry) => entry.refapp === refapp && entry.engine === engine)
+      if (line === undefined) return ' '.repeat(widths[i]!)
+      return painted(line, statusLabel(line.status).padEnd(widths[i]!), paint)
+    })
+    return `  ${[refapp.padEnd(first), ...row].join(' ')}`.trimEnd()
+  })
+  return [`  ${head.join(' ')}`.trimEnd(), ...rows]
+}
+
+/** `FAIL: 1 HIGH, 1 MED in 1 of 6 cells; 8 cells not run` */
+export function verdictLine(document: ResultDocument, verdict: Verdict): string {
+  const view = matrixView(document)
+  const { cells } = verdict
+  const withFindings = view.lines.filter((line) => line.findings.length > 0).length
+  const found = severityCounts(view.findings)
+  const parts: string[] = []
+  if (cells.ran === 0) parts.push('nothing ran')
+  else if (found === '') parts.push(`no findings in ${plural(cells.ran, 'cell')}`)
+  else parts.push(`${found} in ${withFindings} of ${plural(cells.ran, 'cell')}`)
+  const counters = verdict.refusals.filter(({ rule }) => rule === 'counter').length
+  if (counters > 0) parts.push(plural(counters, 'counter') + ' above zero')
+  if (cells.vacuous > 0) parts.push(`${plural(cells.vacuous, 'cell')} VACUOUS`)
+  const broken = verdict.refusals.filter(({ rule }) => rule === 'harness').length
+  if (broken > 0) parts.push(`${plural(broken, 'cell')} broken by the suite or the machine`)
+  if (cells.not_run > 0) parts.push(`${plural(cells.not_run, 'cell')} not run`)
+  if (verdict.waived.length > 0) parts.push(`${verdict.waived.length} waived`)
+  if (verdict.refusals.some(({ rule }) => rule === 'aborted')) parts.push('stopped before the end')
+  const word = { pass: 'PASS', findings: 'FAIL', infrastructure: 'BROKEN', aborted: 'ABORTED', usage: 'FAIL' }
+  return `${word[verdict.outcome]}: ${parts.join('; ')}`
+}
+
+/** The findings of the screen, worst first, each with its sentence. */
+export function findingsText(document: ResultDocument, paint: Paint): string[] {
+  const { findings } = matrixView(document)
+  const lines: string[] = []
+  for (const finding of findings.slice(0, SHOWN_FINDINGS)) {
+    const parts = [finding.predicate, shortCell(finding.cell), finding.case, finding.standard].filter(Boolean)
+    const severity = finding.severity.padEnd(4)
+    lines.push(`  ${finding.severity === 'LOW' ? paint.dim(severity) : paint.bad(severity)}  ${parts.join('  ')}`)
+    const repeats = finding.repeats === undefined ? '' : `   ${finding.repeats.k} of ${finding.repeats.n}`
+    lines.push(`        ${finding.title ?? 'title not stated'}${repeats}`)
+  }
+  if (findings.length > SHOWN_FINDINGS) {
+    lines.push(`  and ${findings.length - SHOWN_FINDINGS} more in the summary and the results`)
+  }
+  return lines
+}
+
+function shortCell(cell: string): string {
+  return cell.split('/').slice(0, 2).join('/')
+}
+
+/** What did not run, and what would make it run. */
+export function notRunText(view: MatrixView, paint: Paint): string[] {
+  return view.notRun.flatMap(({ refapps, cells, reason, fix }) => {
+    const who = refapps.length === 1 && cells.length === 1 ? cells[0]! : refapps[0]!
+    const more = refapps.length > 1 ? `   (and ${plural(refapps.length - 1, 'more refapp')})` : ''
+    const head = `  ${paint.dim('not run')}  ${who}: ${reason}${more}`
+    return fix === undefined ? [head] : [head, `           fix: ${fix}`]
+  })
+}
+
+/** Verdict, refusals that are not findings, waivers to look at. */
+export function endText(document: ResultDocument, verdict: Verdict, paint: Paint): string[] {
+  const view = matrixView(document)
+  const line = verdictLine(document, verdict)
+  const lines = [
+    ...matrixText(view, paint),
+    '',
+    verdict.outcome === 'pass' ? paint.good(line) : paint.bad(line),
+    ...findingsText(document, paint)
+  ]
+  for (const { rule, cell, text } of verdict.refusals) {
+    if (rule === 'finding') continue
+    lines.push(`  ${paint.bad(rule)}  ${cell === undefined ? '' : `${shortCell(cell)}: `}${text}`)
+  }
+  for (const waiver of verdict.expired) {
+    lines.push(`  waiver expired ${waiver.expires}: ${waiver.predicate} ${waiver.case ?? ''} (${waiver.reason})`)
+  }
+  for (const waiver of verdict.unused) {
+    lines.push(`  waiver unused: ${waiver.predicate} ${waiver.case ?? ''} (${waiver.reason})`)
+  }
+  return lines
+}

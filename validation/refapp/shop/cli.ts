@@ -1,0 +1,3 @@
+import { runShop } from './main.ts'
+
+await runShop(process.argv.slice(2))
