@@ -75,7 +75,8 @@ export function drain(
     }
     const onData = (chunk: Buffer): void => {
       size += chunk.length
-      if (size > limit) return settle(() => reject(new HttpError(413, `the body is limited to ${limit} bytes`)))
+      if (size > limit)
+        return settle(() => reject(new HttpError(413, `the body is limited to ${limit} bytes`)))
       sink(chunk)
     }
     const onEnd = (): void => settle(resolve)

@@ -7,8 +7,8 @@ export const limits = {
 
   connections: 20_000,
   sessions: 20_000,
-  cartsPerAccount: 1_000,
-  itemsPerCart: 1_000,
+  cartsPerAccount: 200,
+  itemsPerCart: 500,
   entries: 200_000,
   nameLength: 200,
   noteLength: 4_000,
@@ -38,6 +38,6 @@ export const limits = {
   subscribers: 5_000,
   subscriberBacklogBytes: 1024 * 1024,
 
-  webSocketPingInterval: 10_000,
+  webSocketPingInterval: 15_000,
   webSocketBacklogBytes: 4 * 1024 * 1024
 } as const

@@ -76,7 +76,9 @@ export function createStore(counters: Counters): Store {
   let items = 0
 
   const verifierOf = (name: string, password: string): Buffer =>
-    createHmac('sha256', salt).update(JSON.stringify([name, password])).digest()
+    createHmac('sha256', salt)
+      .update(JSON.stringify([name, password]))
+      .digest()
 
   const renew = (entry: Representation & { id: string }, content: object): void => {
     const version = (versions.get(entry) ?? 0) + 1
