@@ -85,9 +85,10 @@ export async function runCell(options: CellOptions): Promise<Cell> {
   let aborted = false
   let stopped: Awaited<ReturnType<Target['stop']>> | undefined
   try {
-    capabilities = await preflight(target, { random: options.random.child('preflight'), signal: options.signal })
+    const learned = await preflight(target, { random: options.random.child('preflight'), signal: options.signal })
     const begun = performance.now()
-    properties = await traffic(options, target, capabilities, vitals, books, name, (seconds) => {
+    capabilities = learned
+    properties = await traffic(options, target, learned, vitals, books, name, (seconds) => {
       trafficSeconds = seconds
     })
     if (trafficSeconds === 0) trafficSeconds = (performance.now() - begun) / 1000

@@ -194,8 +194,10 @@ export interface Http1Context {
 /** A node:http server with its bounds set; the caller makes it listen. */
 export function createHttp1Server({ application, counters, sockets, stopping }: Http1Context): http.Server {
   const pending = new WeakMap<Duplex, Http1Exchange[]>()
-  // Sockets after a message that nobody can understand: nothing further on them is a request.
+  // Sockets after a message that nobody can understand.
   const broken = new WeakSet<Duplex>()
+  // Sockets whose last request has been read: nothing further on them is a request.
+  const finished = new WeakSet<Duplex>()
 
   const wantsWebSocket = (request: IncomingMessage): boolean =>
     request.method === 'GET' &&
@@ -219,10 +221,14 @@ export function createHttp1Server({ application, counters, sockets, stopping }: 
 
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
     const { socket } = request
-    if (broken.has(socket)) return
+    if (broken.has(socket) || finished.has(socket)) return
     response.on('error', () => undefined)
     request.on('error', () => undefined)
-    const exchange = new Http1Exchange(request, response, stopping)
+    // node:http loses what is pipelined behind an upgrade that is declined, so such a request is the last one.
+    const last =
+      request.headers.upgrade !== undefined && /\bupgrade\b/i.test(request.headers.connection ?? '')
+    if (last) finished.add(socket)
+    const exchange = new Http1Exchange(request, response, () => last || stopping())
     const queue = pending.get(socket) ?? []
     pending.set(socket, queue)
     queue.push(exchange)

@@ -1,0 +1,228 @@
+/** A TCP client with control of segments, half-close and reset; what it says it did is what it did. */
+import { Socket } from 'node:net'
+import { Transcript } from './transcript.ts'
+
+export class ConnectFailed extends Error {
+  override readonly name = 'ConnectFailed'
+  /** `ECONNREFUSED`, `ETIMEDOUT`, ... */
+  readonly code: string
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+export class WriteFailed extends Error {
+  override readonly name = 'WriteFailed'
+}
+
+export type ConnectionState = 'open' | 'eof' | 'reset'
+
+export interface ConnectOptions {
+  host: string
+  port: number
+  timeoutMs: number
+  transcript?: Transcript
+  /** Bytes kept unread before reading is paused. Default 16 MiB. */
+  maxReceived?: number
+}
+
+interface Waiter {
+  look(): boolean
+}
+
+const CODES_OF_RESET = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED'])
+
+export class Connection {
+  readonly transcript: Transcript
+  readonly localPort: number
+  /** Bytes that the kernel took from us. */
+  bytesAccepted = 0
+  /** All bytes that ever came, also those consumed. */
+  bytesReceived = 0
+  readonly #socket: Socket
+  readonly #max: number
+  #chunks: Buffer[] = []
+  #joined: Buffer = Buffer.alloc(0)
+  #state: ConnectionState = 'open'
+  #ended = false
+  #finished = false
+  readonly #waiters = new Set<Waiter>()
+
+  private constructor(socket: Socket, transcript: Transcript, maxReceived: number) {
+    this.#socket = socket
+    this.#max = maxReceived
+    this.transcript = transcript
+    this.localPort = socket.localPort ?? 0
+    socket.on('data', (chunk: Buffer) => this.#take(chunk))
+    socket.on('end', () => this.#close('eof', 'FIN received'))
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (CODES_OF_RESET.has(error.code ?? '')) this.#close('reset', `RST received (${error.code})`)
+      else this.#close('reset', `error ${error.code ?? error.message}`)
+    })
+    socket.on('close', () => this.#close('eof', 'closed'))
+  }
+
+  /** Opens a connection. @throws ConnectFailed */
+  static connect(options: ConnectOptions): Promise<Connection> {
+    const transcript = options.transcript ?? new Transcript()
+    return new Promise((resolve, reject) => {
+      const socket = new Socket({ allowHalfOpen: true })
+      const fail = (code: string, message: string): void => {
+        clearTimeout(timer)
+        socket.destroy()
+        reject(new ConnectFailed(code, message))
+      }
+      const timer = setTimeout(() => fail('ETIMEDOUT', `no connection within ${options.timeoutMs} ms`), options.timeoutMs)
+      const onError = (error: NodeJS.ErrnoException): void => fail(error.code ?? 'EUNKNOWN', error.message)
+      socket.once('error', onError)
+      socket.once('connect', () => {
+        clearTimeout(timer)
+        socket.off('error', onError)
+        socket.setNoDelay(true)
+        transcript.event(`connected ${socket.localPort ?? '?'} -> ${options.host}:${options.port}`)
+        resolve(new Connection(socket, transcript, options.maxReceived ?? 16 << 20))
+      })
+      socket.connect(options.port, options.host)
+    })
+  }
+
+  get state(): ConnectionState {
+    return this.#state
+  }
+
+  /** What came and was not consumed. */
+  get received(): Buffer {
+    if (this.#chunks.length > 0) {
+      this.#joined = this.#joined.length === 0 && this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat([this.#joined, ...this.#chunks])
+      this.#chunks = []
+    }
+    return this.#joined
+  }
+
+  #take(chunk: Buffer): void {
+    this.transcript.received(chunk)
+    this.bytesReceived += chunk.length
+    this.#chunks.push(chunk)
+    const held = this.#joined.length + this.#chunks.reduce((sum, part) => sum + part.length, 0)
+    if (held > this.#max && !this.#socket.isPaused()) {
+      this.transcript.event(`reading paused: ${held} bytes unread`)
+      this.#socket.pause()
+    }
+    this.#wake()
+  }
+
+  #close(state: 'eof' | 'reset', note: string): void {
+    if (this.#state !== 'open') return
+    this.#state = state
+    this.transcript.event(note)
+    this.#wake()
+  }
+
+  #wake(): void {
+    for (const waiter of [...this.#waiters]) if (waiter.look()) this.#waiters.delete(waiter)
+  }
+
+  /** Resolves when the kernel has taken all bytes. @throws WriteFailed where the peer is gone. */
+  write(bytes: Buffer | string): Promise<void> {
+    const data = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes
+    if (data.length === 0) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      if (this.#ended || this.#socket.destroyed || this.#state === 'reset') {
+        reject(new WriteFailed('the connection is closed for writing'))
+        return
+      }
+      const onClose = (): void => reject(new WriteFailed('the connection was closed while writing'))
+      this.#socket.once('close', onClose)
+      this.#socket.write(data, (error) => {
+        this.#socket.off('close', onClose)
+        if (error) return reject(new WriteFailed(error.message))
+        this.bytesAccepted += data.length
+        this.transcript.sent(data)
+        resolve()
+      })
+    })
+  }
+
+  /** Each buffer as a segment of its own: without delay on the socket and, where given, with a pause between. */
+  async writeSegments(segments: readonly Buffer[], pauseMs = 0): Promise<void> {
+    for (const [i, segment] of segments.entries()) {
+      await this.write(segment)
+      if (i < segments.length - 1) await new Promise<void>((resolve) => (pauseMs > 0 ? setTimeout(resolve, pauseMs) : setImmediate(resolve)))
+    }
+  }
+
+  /** FIN: nothing more comes from us, the other direction stays open. */
+  end(): void {
+    if (this.#ended || this.#socket.destroyed) return
+    this.#ended = true
+    this.#socket.end()
+    this.transcript.event('FIN sent')
+  }
+
+  /** RST (SO_LINGER 0), whatever is unread or unsent. */
+  reset(): void {
+    if (this.#finished) return
+    this.#finished = true
+    this.transcript.event('RST sent')
+    this.#socket.resetAndDestroy()
+  }
+
+  /** Closes without ceremony: FIN, or RST where bytes are unread. */
+  destroy(): void {
+    if (this.#finished) return
+    this.#finished = true
+    this.transcript.event('closed by us')
+    this.#socket.destroy()
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  /** Drops n bytes from the front of what was received. */
+  consume(n: number): void {
+    this.#joined = this.received.subarray(n)
+    if (this.#socket.isPaused() && this.#joined.length < this.#max) this.#socket.resume()
+  }
+
+  /**
+   * Evaluates the test now, at every arrival and at the close. Undefined after the time limit, or when the
+   * connection closed and the test still had no answer.
+   */
+  waitFor<T>(test: (received: Buffer, state: ConnectionState) => T | undefined, timeoutMs: number): Promise<T | undefined> {
+    return new Promise((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined
+      const settle = (value: T | undefined): void => {
+        clearTimeout(timer)
+        this.#waiters.delete(waiter)
+        resolve(value)
+      }
+      const waiter: Waiter = {
+        look: () => {
+          try {
+            const value = test(this.received, this.#state)
+            if (value === undefined && this.#state === 'open') return false
+            settle(value)
+          } catch (error) {
+            clearTimeout(timer)
+            reject(error as Error)
+          }
+          return true
+        }
+      }
+      if (waiter.look()) return
+      this.#waiters.add(waiter)
+      timer = setTimeout(() => settle(undefined), timeoutMs)
+    })
+  }
+
+  /** How the peer closed, or `open` after the time limit. */
+  async waitClose(timeoutMs: number): Promise<'eof' | 'reset' | 'open'> {
+    await this.waitFor((_, state) => (state === 'open' ? undefined : state), timeoutMs)
+    return this.#state
+  }
+}
