@@ -1,4 +1,4 @@
-module probatorium.test/competitors/nethttp
+module probatorium/competitors/nethttp
 
 go 1.24
 
