@@ -1,0 +1,275 @@
+/** The matrix: prepare every cell, run what can run one after another, write the document after each, judge. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  DocumentProblem,
+  formatResultDocument,
+  parseResultDocument,
+  SCHEMA_VERSION,
+  statusOf,
+  type Cell,
+  type ResultDocument
+} from '../documents/result.ts'
+import type { FailOn } from '../documents/severity.ts'
+import type { Verdict } from '../documents/verdict.ts'
+import type { Waiver } from '../documents/waivers.ts'
+import { InfraError, UserError } from '../kit/errors.ts'
+import { writeFileAtomic } from '../kit/files.ts'
+import type { Log } from '../kit/log.ts'
+import { RandomStreams } from '../kit/random.ts'
+import { attach } from '../target/attach.ts'
+import { Backends, type NamedBackends } from '../target/backends.ts'
+import { isNotRun, prepare, type Prepared } from '../target/build.ts'
+import type { CelerisChoice } from '../target/celeris.ts'
+import { launch, LaunchFailed } from '../target/launch.ts'
+import type { ServerSpec } from '../target/manifest.ts'
+import type { RouteMap, Target } from '../target/types.ts'
+import { runCell, type CellOptions } from './cell.ts'
+import type { Capabilities, Slice, SliceName } from './contracts.ts'
+import { gate } from './judge/gate.ts'
+import { slicesFor } from './traffic/index.ts'
+
+export const RESULTS_NAME = 'validate-results.json'
+
+export interface MatrixOptions {
+  /** Servers of the manifest, or one that runs already. */
+  servers: readonly ServerSpec[] | { url: string; pid?: number; routes: RouteMap }
+  celeris?: CelerisChoice
+  backends: NamedBackends
+  slices: readonly SliceName[]
+  tiers: readonly string[]
+  durationMs: number
+  concurrency: number
+  seed: string
+  arch: string
+  failOn: FailOn
+  strict: boolean
+  expectCells?: number
+  waivers: readonly Waiver[]
+  /** An earlier document to take finished cells from. */
+  resume?: string
+  out: string
+  suiteVersion: string
+  /** Arguments that repeat the run. */
+  command: string
+  log: Log
+  signal: AbortSignal
+  /** Told when the cells are known, and after each. */
+  onPlanned?: (planned: { runnable: PlannedCell[]; notRun: Cell[] }) => void
+  onCell?: (cell: Cell) => void
+}
+
+export interface PlannedCell {
+  refapp: string
+  engine: string
+  start(signal: AbortSignal): Promise<Target>
+  slices(names: readonly SliceName[], capabilities: Capabilities): Slice[]
+  debugVarsPath: string
+  stopGraceMs: number
+}
+
+export interface MatrixResult {
+  document: ResultDocument
+  verdict: Verdict
+  resultsPath: string
+}
+
+/** What a cell spends outside its traffic window: launch, preflight, quiet window, stop. */
+const OVERHEAD_MS = 3500
+const SHORTEST_TRAFFIC_MS = 3000
+
+/** Runs the matrix. The document is on disk after every cell, also when this throws. */
+export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
+  const startedAt = new Date().toISOString()
+  const resultsPath = join(options.out, RESULTS_NAME)
+  const prior = options.resume === undefined ? undefined : await readDocument(options.resume)
+  const backends = new Backends(options.backends)
+  const cells: Cell[] = []
+  const build = (): ResultDocument => ({
+    schema_version: SCHEMA_VERSION,
+    host_arch_pair: `${process.platform}/${options.arch}`,
+    validation_results: {
+      started_at: startedAt,
+      finished_at: new Date().toISOString(),
+      ...(options.signal.aborted ? { aborted: true } : {}),
+      run: {
+        suite_version: options.suiteVersion,
+        seed: options.seed,
+        tiers: [...options.tiers],
+        slices: [...options.slices],
+        duration_ms: options.durationMs,
+        concurrency: options.concurrency,
+        command: options.command
+      },
+      ...(prior === undefined ? {} : { resume: resumeOf(options, prior, cells) }),
+      cells
+    }
+  })
+  const write = async (): Promise<void> => writeFileAtomic(resultsPath, formatResultDocument(build()))
+
+  try {
+    const { runnable, notRun } = await planCells(options, backends)
+    const inherited = inherit(prior, runnable, options)
+    cells.push(...notRun, ...inherited.cells)
+    options.onPlanned?.({ runnable: inherited.left, notRun })
+    await write()
+    const share = options.durationMs / Math.max(1, inherited.left.length)
+    for (const planned of inherited.left) {
+      if (options.signal.aborted) break
+      const cell = await oneCell(planned, Math.max(SHORTEST_TRAFFIC_MS, share - OVERHEAD_MS), options)
+      cells.push(cell)
+      await write()
+      options.onCell?.(cell)
+    }
+    for (const { refapp, engine } of inherited.left) {
+      if (cells.some((cell) => cell.refapp === refapp && cell.engine === engine)) continue
+      cells.push({ refapp, engine, arch: options.arch, status: 'not_run', failure_reason: 'the run was stopped before this cell', fix: `--resume ${resultsPath}` })
+    }
+  } finally {
+    await backends.stop()
+    await write()
+  }
+  const document = build()
+  const verdict = gate(document, {
+    failOn: options.failOn,
+    strict: options.strict,
+    waivers: options.waivers,
+    ...(options.expectCells === undefined ? {} : { expectCells: options.expectCells }),
+    today: new Date().toISOString().slice(0, 10)
+  })
+  return { document, verdict, resultsPath }
+}
+
+async function readDocument(path: string): Promise<ResultDocument> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    throw new UserError({ where: path, what: `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, fix: 'name a validate-results.json' })
+  }
+  try {
+    return parseResultDocument(text)
+  } catch (error) {
+    if (error instanceof DocumentProblem) throw new UserError({ where: path, what: error.message, fix: error.fix })
+    throw error
+  }
+}
+
+const FINAL = new Set(['pass', 'fail', 'vacuous'])
+
+function inherit(prior: ResultDocument | undefined, runnable: PlannedCell[], options: MatrixOptions): { cells: Cell[]; left: PlannedCell[] } {
+  const cells: Cell[] = []
+  const left: PlannedCell[] = []
+  for (const planned of runnable) {
+    const old = prior?.validation_results.cells.find(
+      (cell) => cell.refapp === planned.refapp && cell.engine === planned.engine && cell.arch === options.arch && FINAL.has(statusOf(cell) ?? '')
+    )
+    if (old === undefined) left.push(planned)
+    else cells.push({ ...old, resumed_from: old.resumed_from ?? options.resume! })
+  }
+  return { cells, left }
+}
+
+function resumeOf(options: MatrixOptions, prior: ResultDocument, cells: readonly Cell[]) {
+  const results = prior.validation_results
+  return {
+    from: options.resume!,
+    ...(results.started_at === undefined ? {} : { prior_started_at: results.started_at }),
+    ...(results.finished_at === undefined ? {} : { prior_finished_at: results.finished_at }),
+    inherited_cells: cells.filter((cell) => cell.resumed_from !== undefined).length,
+    ran_cells: cells.filter((cell) => cell.resumed_from === undefined && statusOf(cell) !== 'not_run').length,
+    not_inherited: results.cells
+      .filter((old) => !cells.some((cell) => cell.refapp === old.refapp && cell.engine === old.engine && cell.resumed_from !== undefined))
+      .map((old) => `${old.refapp}/${old.engine}: ${old.arch === options.arch ? `it was ${old.status ?? 'not stated'}` : `it is of ${old.arch}`}`)
+  }
+}
+
+/** Prepares every server; what cannot run becomes a `not_run` cell with its reason. */
+export async function planCells(options: Pick<MatrixOptions, 'servers' | 'celeris' | 'arch' | 'signal' | 'log'>, backends: Backends): Promise<{ runnable: PlannedCell[]; notRun: Cell[] }> {
+  const { servers, arch, log, signal } = options
+  if (!('map' in servers)) {
+    const { url, pid, routes } = servers
+    const attached: PlannedCell = {
+      refapp: 'url',
+      engine: new URL(url).host.replaceAll('/', '_'),
+      start: (stop) => attach({ url, routes, signal: stop, ...(pid === undefined ? {} : { pid }) }),
+      slices: (names, capabilities) => slicesFor(names, capabilities, undefined),
+      debugVarsPath: '/debug/vars',
+      stopGraceMs: 0
+    }
+    return { runnable: [attached], notRun: [] }
+  }
+  const runnable: PlannedCell[] = []
+  const notRun: Cell[] = []
+  for (const server of servers) {
+    if (signal.aborted) break
+    const refuse = ({ reason, fix }: { reason: string; fix: string }): void => {
+      notRun.push({ refapp: server.refapp, engine: server.engine, arch, status: 'not_run', failure_reason: reason, fix })
+    }
+    const ready = await prepare(server, {
+      signal,
+      ...(options.celeris === undefined ? {} : { celeris: options.celeris }),
+      onBuild: ({ refapp, engine }) => log.progress(`building ${refapp}/${engine}`)
+    })
+    if (isNotRun(ready)) {
+      refuse(ready)
+      continue
+    }
+    const env = server.backends.length === 0 ? {} : await backends.environment(server.backends)
+    if (isNotRun(env)) refuse(env as { reason: string; fix: string })
+    else runnable.push(plannedCell(server, ready, env as Record<string, string>))
+  }
+  log.progressDone()
+  return { runnable, notRun }
+}
+
+function plannedCell(server: ServerSpec, ready: Prepared, env: Record<string, string>): PlannedCell {
+  return {
+    refapp: server.refapp,
+    engine: server.engine,
+    start: (signal) => launch({ argv: ready.argv, cwd: ready.cwd, env: { ...server.env, ...env }, routes: server.routes, readyTimeoutMs: server.readyTimeoutMs, signal }),
+    slices: (names, capabilities) => slicesFor(names, capabilities, server.markov),
+    debugVarsPath: server.debugVars,
+    stopGraceMs: server.stopTimeoutMs
+  }
+}
+
+async function oneCell(planned: PlannedCell, trafficMs: number, options: MatrixOptions): Promise<Cell> {
+  const { refapp, engine } = planned
+  const cellOptions: CellOptions = {
+    refapp,
+    engine,
+    arch: options.arch,
+    start: (signal) => planned.start(signal),
+    slices: (capabilities) => planned.slices(options.slices, capabilities),
+    sliceNames: options.slices,
+    random: new RandomStreams(options.seed).child(`${refapp}/${engine}`),
+    trafficMs,
+    concurrency: options.concurrency,
+    debugVarsPath: planned.debugVarsPath,
+    stopGraceMs: planned.stopGraceMs,
+    incidentsFolder: join(options.out, 'incidents'),
+    database: join(options.out, 'observer.sqlite'),
+    facts: { seed: options.seed, arch: options.arch, suite_version: options.suiteVersion, command: options.command },
+    failOn: options.failOn,
+    strict: options.strict,
+    log: options.log,
+    signal: options.signal
+  }
+  try {
+    return await runCell(cellOptions)
+  } catch (error) {
+    const base = { refapp, engine, arch: options.arch }
+    if (options.signal.aborted) return { ...base, status: 'aborted', failure_reason: 'the run was stopped' }
+    if (error instanceof UserError) throw error
+    if (error instanceof LaunchFailed) {
+      const tail = error.output.slice(-15)
+      const shown = tail.length === 0 ? 'it printed nothing' : `its last output:\n    ${tail.join('\n    ')}`
+      return { ...base, status: 'fail', failure_reason: `${error.message}; ${shown}`, tier_1: { refapp_stderr_tail: [...error.output] } }
+    }
+    if (error instanceof InfraError) return { ...base, status: 'error', failure_reason: error.message }
+    throw error
+  } finally {
+    options.log.progressDone()
+  }
+}
