@@ -28,7 +28,7 @@ type item struct {
 }
 
 func oneKilobyte() any {
-	items := make([]item, 20)
+	items := make([]item, 21)
 	for i := range items {
 		id := i + 1
 		items[i] = item{ID: id, Name: fmt.Sprintf("Item %02d", id), Price: 100 + id, Stock: id % 10}

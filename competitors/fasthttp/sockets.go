@@ -30,6 +30,12 @@ func newSockets(ctx context.Context, stats *stats) *sockets {
 }
 
 func (s *sockets) serve(ctx *fasthttp.RequestCtx) {
+	if !websocket.FastHTTPIsWebSocketUpgrade(ctx) {
+		writeError(ctx, fasthttp.StatusUpgradeRequired, "WebSocket only")
+		ctx.Response.Header.Set("Connection", "Upgrade")
+		ctx.Response.Header.Set("Upgrade", "websocket")
+		return
+	}
 	s.upgrader.Upgrade(ctx, s.echo) // answers by itself when the handshake is wrong
 }
 

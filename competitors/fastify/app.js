@@ -11,7 +11,7 @@ const MAX_BACKLOG = 4 * 1024 * 1024
 const PING_INTERVAL = 15_000
 
 const oneKilobyte = {
-  items: Array.from({ length: 20 }, (_, index) => ({
+  items: Array.from({ length: 21 }, (_, index) => ({
     id: index + 1,
     name: `Item ${String(index + 1).padStart(2, '0')}`,
     price: 101 + index,
@@ -32,11 +32,16 @@ export async function createApp() {
   })
   const feed = createFeed()
   const store = createStore()
+  const sockets = new Set()
   let stopping = false
 
   app.server.on('connection', (socket) => {
     stats.accepted++
-    socket.once('close', () => stats.closed++)
+    sockets.add(socket)
+    socket.once('close', () => {
+      stats.closed++
+      sockets.delete(socket)
+    })
   })
   app.addHook('onRequest', async () => void stats.requests++)
   app.addHook('onResponse', async (request, reply) => void (reply.statusCode >= 500 && stats.responses5xx++))
@@ -130,7 +135,10 @@ export async function createApp() {
     method: 'GET',
     url: '/ws',
     handler: async (request, reply) =>
-      reply.code(426).headers({ connection: 'Upgrade', upgrade: 'websocket' }).send({ error: 'WebSocket only' }),
+      reply
+        .code(426)
+        .headers({ connection: 'Upgrade', upgrade: 'websocket' })
+        .send({ error: 'WebSocket only' }),
     wsHandler(socket) {
       if (stopping) return socket.close(1001)
       socket.on('pong', () => (socket.silent = false))
@@ -166,6 +174,8 @@ export async function createApp() {
       clearInterval(heartbeat)
       feed.close()
       store.close()
+      // Connections on which nothing was ever received would be waited for.
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
     }
   }
 }

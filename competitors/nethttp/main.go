@@ -85,6 +85,7 @@ func run(bind string) error {
 	}
 
 	beginStop()
+	stats.closeSilent()
 	limit, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	err = server.Shutdown(limit)

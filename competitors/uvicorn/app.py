@@ -21,7 +21,7 @@ KV_KEY = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 READ = ["GET", "HEAD"]
 EVERY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 ONE_KILOBYTE = {
-    "items": [{"id": n, "name": f"Item {n:02}", "price": 100 + n, "stock": n % 10} for n in range(1, 21)]
+    "items": [{"id": n, "name": f"Item {n:02}", "price": 100 + n, "stock": n % 10} for n in range(1, 22)]
 }
 
 

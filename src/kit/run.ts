@@ -6,6 +6,7 @@ import type { Log } from './log.ts'
 import { withSignals } from './signals.ts'
 
 export interface MainContext {
+  log: Log
   /** Aborts at SIGINT, SIGTERM and SIGHUP. */
   signal: AbortSignal
 }
@@ -59,7 +60,7 @@ export async function runMain(
   let outcome: Outcome
   let failure: unknown
   try {
-    outcome = (await withSignals((signal) => main({ signal }))) ?? 'pass'
+    outcome = (await withSignals((signal) => main({ log, signal }))) ?? 'pass'
   } catch (error) {
     failure = explainWriteError(error, 'output')
     outcome = outcomeOf(failure)
