@@ -20,11 +20,11 @@ type stats struct {
 	hijacked, hijackedAndOver atomic.Int64
 
 	mu   sync.Mutex
-	open map[net.Conn]bool // true until the first byte
+	open map[net.Conn]struct{}
 }
 
 func newStats() *stats {
-	return &stats{open: make(map[net.Conn]bool)}
+	return &stats{open: make(map[net.Conn]struct{})}
 }
 
 func (s *stats) connState(conn net.Conn, state fasthttp.ConnState) {
@@ -32,11 +32,7 @@ func (s *stats) connState(conn net.Conn, state fasthttp.ConnState) {
 	case fasthttp.StateNew:
 		s.accepted.Add(1)
 		s.mu.Lock()
-		s.open[conn] = true
-		s.mu.Unlock()
-	case fasthttp.StateActive:
-		s.mu.Lock()
-		s.open[conn] = false
+		s.open[conn] = struct{}{}
 		s.mu.Unlock()
 	case fasthttp.StateHijacked:
 		s.hijacked.Add(1)
@@ -55,17 +51,6 @@ func (s *stats) connState(conn net.Conn, state fasthttp.ConnState) {
 func (s *stats) released() {
 	s.hijackedAndOver.Add(1)
 	s.closed.Add(1)
-}
-
-// closeSilent closes connections on which nothing was ever received; Shutdown would wait for them.
-func (s *stats) closeSilent() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for conn, silent := range s.open {
-		if silent {
-			conn.Close()
-		}
-	}
 }
 
 func (s *stats) active() int64 {

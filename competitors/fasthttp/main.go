@@ -85,7 +85,6 @@ func run(bind string) error {
 	}
 
 	beginStop()
-	stats.closeSilent()
 	limit, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	err = server.ShutdownWithContext(limit)

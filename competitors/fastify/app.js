@@ -44,6 +44,9 @@ export async function createApp() {
     })
   })
   app.addHook('onRequest', async () => void stats.requests++)
+  app.addHook('onSend', async (request, reply) => {
+    if (stopping) reply.header('connection', 'close')
+  })
   app.addHook('onResponse', async (request, reply) => void (reply.statusCode >= 500 && stats.responses5xx++))
   app.setErrorHandler((error, request, reply) => {
     const status = error.statusCode ?? 500
