@@ -61,6 +61,7 @@ export async function exec(
     maxBuffer: maxOutputBytes
   })
   let timedOut = false
+  const stopped = (): boolean => signal?.aborted ?? false
   let killTimer: NodeJS.Timeout | undefined
   const end = (): void => {
     killGroup(child.pid, 'SIGTERM')
@@ -83,7 +84,7 @@ export async function exec(
     const result = await child
     const { exitCode } = result
     const { stdout, stderr } = result
-    if (signal?.aborted === true) throw new AbortedError(`${file} was stopped`)
+    if (stopped()) throw new AbortedError(`${file} was stopped`)
     if (!timedOut && !result.isMaxBuffer && exitCode !== undefined && okCodes.includes(exitCode)) {
       return { exitCode, stdout, stderr }
     }
@@ -99,7 +100,7 @@ export async function exec(
     clearTimeout(timer)
     clearTimeout(killTimer)
     // What the program left running in its group outlives neither the limit nor an abort.
-    if (timedOut || signal?.aborted === true) killGroup(child.pid, 'SIGKILL')
+    if (timedOut || stopped()) killGroup(child.pid, 'SIGKILL')
     signal?.removeEventListener('abort', end)
     forget()
   }

@@ -7,6 +7,13 @@ import type { Shop } from './server.ts'
 /** Invariants whose data this server publishes. */
 const PREDICATES = ['I-CONN-1', 'I-CONN-2', 'I-MEM-1', 'I-PANIC', 'I-MW-SESSION']
 
+const RESOLUTION_MS = 20
+
+/** What a timer of RESOLUTION_MS came later than that, from nanoseconds. */
+function lag(nanoseconds: number): number {
+  return Number.isFinite(nanoseconds) ? Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS) : 0
+}
+
 async function variables(shop: Shop, delay: ReturnType<typeof monitorEventLoopDelay>): Promise<object> {
   const { counters } = shop
   const gauges = await shop.gauges()
@@ -20,8 +27,8 @@ async function variables(shop: Shop, delay: ReturnType<typeof monitorEventLoopDe
       array_buffers: memory.arrayBuffers
     },
     uptime_seconds: process.uptime(),
-    event_loop_lag_ms: Number.isFinite(delay.mean) ? delay.mean / 1e6 : 0,
-    event_loop_lag_max_ms: delay.max / 1e6,
+    event_loop_lag_ms: lag(delay.mean),
+    event_loop_lag_max_ms: lag(delay.max),
     active_handles: process.getActiveResourcesInfo().length,
     connections_accepted_total: counters.connectionsAccepted,
     connections_closed_total: counters.connectionsClosed,
@@ -57,7 +64,7 @@ export interface DebugListener {
 }
 
 export async function startDebugListener(shop: Shop): Promise<DebugListener> {
-  const delay = monitorEventLoopDelay({ resolution: 20 })
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   delay.enable()
   const reset = setInterval(() => delay.reset(), 10_000)
   reset.unref()

@@ -66,7 +66,7 @@ export function createFeed(counters: Counters): Feed {
       return subscribers.size
     },
     get kept() {
-      return ring.length
+      return Math.min(last, limits.eventsKept)
     },
     close() {
       clearInterval(producer)

@@ -2,7 +2,7 @@
  * One walker: one raw keep-alive connection, its own session, one step after another. Callbacks and no promises on
  * the way of a request: this is what makes it cheaper than a client library.
  */
-import { Socket } from 'node:net'
+import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { RandomStream } from '../../../kit/random.ts'
 import { ResponseParser, type HttpResponse, type ParseError } from '../../../wire/http1.ts'
 import type { Step } from './model.ts'
@@ -135,18 +135,13 @@ export class Walker {
     })
     const buffer = Buffer.allocUnsafe(BUFFER_BYTES)
     let refused = ''
-    const socket = new Socket({
+    const socket: Socket = new Socket({
       // Read into one buffer of our own: no allocation per segment.
       onread: {
         buffer,
-        callback: (count) => {
-          if (this.#socket !== socket) return true
-          this.#keep(buffer, count)
-          this.#parser.push(buffer, 0, count)
-          return true
-        }
+        callback: (count: number): boolean => this.#data(socket, buffer, count)
       }
-    } as unknown as ConstructorParameters<typeof Socket>[0])
+    } as SocketConstructorOpts)
     this.#socket = socket
     socket.setNoDelay(true)
     socket.on('connect', () => {
@@ -157,7 +152,7 @@ export class Walker {
     socket.on('close', () => {
       if (this.#socket === socket) this.#closed(refused)
     })
-    socket.connect({ host: this.#place.host, port: this.#place.port, onread: { buffer, callback: (count: number) => this.#data(socket, buffer, count) } })
+    socket.connect(this.#place.port, this.#place.host)
   }
 
   #data(socket: Socket, buffer: Buffer, count: number): boolean {

@@ -1,0 +1,2 @@
+import { cli } from './index.ts'
+await cli()

@@ -1,0 +1,125 @@
+/** A validation from its inputs: what the command and the action share. */
+import { writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import type { Cell } from '../documents/result.ts'
+import type { FailOn } from '../documents/severity.ts'
+import { UserError } from '../kit/errors.ts'
+import { ensureWritableFolder, writeFileAtomic } from '../kit/files.ts'
+import type { Log } from '../kit/log.ts'
+import { freshSeed } from '../kit/random.ts'
+import type { InputsOf } from '../kit/spec.ts'
+import { suiteRoot, suiteVersion } from '../kit/version.ts'
+import { readUrl } from '../target/attach.ts'
+import { readCeleris } from '../target/celeris.ts'
+import { loadManifest, loadWaivers } from '../target/manifest.ts'
+import { runMatrix, type MatrixOptions, type MatrixResult, type PlannedCell } from './matrix.ts'
+import type { validateOptions } from './options.ts'
+import { archName, chooseServers } from './plan.ts'
+
+export type ValidateInputs = InputsOf<typeof validateOptions>
+
+export interface ValidateHooks {
+  log: Log
+  signal: AbortSignal
+  onPlanned(planned: { runnable: PlannedCell[]; notRun: Cell[]; seed: string; durationMs: number }): void
+  onCell(cell: Cell): void
+}
+
+const LONGEST_URL_FREE = ['refapps', 'engines', 'celeris', 'config'] as const
+
+/** Runs the validation; the result document and the findings are in the output folder. */
+export async function validate(inputs: ValidateInputs, given: ReadonlySet<string>, hooks: ValidateHooks): Promise<MatrixResult & { seed: string; out: string }> {
+  const seed = inputs.seed ?? freshSeed()
+  const root = suiteRoot()
+  const attached = inputs.url
+  if (attached === undefined) {
+    for (const name of ['pid', 'route'] as const) {
+      if (given.has(name)) throw new UserError({ where: `--${name}`, what: 'it belongs to --url', fix: 'name the server with --url http://HOST:PORT' })
+    }
+  } else {
+    readUrl(attached)
+    for (const name of LONGEST_URL_FREE) {
+      if (given.has(name)) throw new UserError({ where: `--${name}`, what: 'it does not go with --url', fix: 'leave one of the two out' })
+    }
+  }
+  const manifest = attached === undefined ? loadManifest(inputs.config, root) : undefined
+  const version = inputs.celeris ?? manifest?.celerisVersion
+  const celeris = version === undefined ? undefined : readCeleris(version)
+  const servers =
+    attached === undefined
+      ? chooseServers(manifest!, inputs.refapps, inputs.engines)
+      : { url: attached, routes: inputs.route ?? {}, ...(inputs.pid === undefined ? {} : { pid: inputs.pid }) }
+  const gates = manifest?.gates ?? {}
+  const waivers = [...(gates.waivers ?? []), ...(inputs.waivers === undefined ? [] : loadWaivers(inputs.waivers))]
+  const failOn: FailOn = given.has('fail-on') ? inputs['fail-on'] : (gates.fail_on ?? inputs['fail-on'])
+  const expectCells = inputs['expect-cells'] ?? gates.expect_cells
+  const out = resolve(inputs.out)
+  await ensureWritableFolder(out)
+  const options: MatrixOptions = {
+    servers,
+    ...(celeris === undefined ? {} : { celeris }),
+    backends: {
+      ...(inputs.postgres === undefined ? {} : { postgres: inputs.postgres }),
+      ...(inputs.redis === undefined ? {} : { redis: inputs.redis }),
+      ...(inputs.memcached === undefined ? {} : { memcached: inputs.memcached })
+    },
+    slices: inputs.slices ?? [],
+    tiers: inputs.tiers,
+    durationMs: inputs.duration,
+    concurrency: inputs.concurrency,
+    seed,
+    arch: archName(),
+    failOn,
+    strict: inputs.strict || (gates.strict ?? false),
+    ...(expectCells === undefined ? {} : { expectCells }),
+    waivers,
+    ...(inputs.resume === undefined ? {} : { resume: resolve(inputs.resume) }),
+    out,
+    suiteVersion: suiteVersion(),
+    command: commandOf(inputs, given, seed),
+    log: hooks.log,
+    signal: hooks.signal,
+    onPlanned: (planned) => hooks.onPlanned({ ...planned, seed, durationMs: inputs.duration }),
+    onCell: (cell) => hooks.onCell(cell)
+  }
+  const result = await runMatrix(options)
+  await writeFindings(result, out)
+  return { ...result, seed, out }
+}
+
+/** One file per finding, numbered by weight. */
+async function writeFindings({ document }: MatrixResult, out: string): Promise<void> {
+  const findings = document.validation_results.cells.flatMap((cell) => cell.findings ?? [])
+  if (findings.length === 0) return
+  const folder = join(out, 'findings')
+  await ensureWritableFolder(folder)
+  const rank = { HIGH: 0, MED: 1, LOW: 2 }
+  const sorted = [...findings].sort((a, b) => rank[a.severity] - rank[b.severity])
+  for (const [i, finding] of sorted.entries()) {
+    const safe = (finding.case ?? finding.predicate).replaceAll(/[^A-Za-z0-9._-]+/g, '_').slice(0, 60)
+    await writeFile(join(folder, `${String(i + 1).padStart(2, '0')}-${safe}.json`), `${JSON.stringify(finding, null, 2)}\n`)
+  }
+}
+
+/** The summary beside the results. */
+export async function writeSummary(out: string, text: string): Promise<string> {
+  const path = join(out, 'summary.md')
+  await writeFileAtomic(path, text)
+  return path
+}
+
+function commandOf(inputs: ValidateInputs, given: ReadonlySet<string>, seed: string): string {
+  const words = ['probatorium', 'validate']
+  const secrets = new Set(['postgres', 'redis', 'memcached', 'out', 'resume', 'json', 'quiet', 'seed'])
+  for (const name of given) {
+    if (secrets.has(name)) continue
+    const value = (inputs as Record<string, unknown>)[name]
+    if (value === undefined || value === false) continue
+    if (value === true) words.push(`--${name}`)
+    else if (name === 'duration') words.push(`--${name}`, `${Number(value)}ms`)
+    else if (Array.isArray(value)) words.push(`--${name}`, value.join(','))
+    else if (typeof value === 'object') for (const [key, path] of Object.entries(value as Record<string, string>)) words.push(`--${name}`, `${key}=${path}`)
+    else words.push(`--${name}`, String(value as string | number))
+  }
+  return [...words, '--seed', seed].join(' ')
+}

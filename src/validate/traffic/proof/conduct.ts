@@ -1,0 +1,245 @@
+/** Runs trials in parallel lanes, each between its twins, and repeats alone whatever went wrong before it is believed. */
+import { ConnectFailed, WriteFailed } from '../../../wire/tcp.ts'
+import type { Bench } from './bench.ts'
+import { wait } from './bench.ts'
+import { inconclusive, type Breach, type Shot, type Trial } from './trial.ts'
+
+/** Tries of a suspected breach; a rate below `BELIEVED` of `MOST_TRIES` is said and not believed. */
+const TRIES = 3
+const MOST_TRIES = 5
+const BELIEVED = 3
+/** How long a server that stopped answering is waited for, ms. */
+const RECOVERY_MS = 8000
+const RECHECK_LANES = 4
+
+type Seen =
+  | { kind: 'shot'; shot: Shot }
+  /** The server stopped answering others. */
+  | { kind: 'outage'; what: string; shot: Shot }
+  | { kind: 'twin'; what: string }
+
+interface Suspect {
+  trial: Trial
+  seen: Seen
+}
+
+export interface Conducted {
+  /** The process has ended or answers nobody: nothing more can be learned. */
+  lost: boolean
+}
+
+/** Works off a list with so many workers. */
+export async function inLanes<T>(items: readonly T[], lanes: number, work: (item: T) => Promise<void>): Promise<void> {
+  let next = 0
+  const worker = async (): Promise<void> => {
+    while (next < items.length) await work(items[next++]!)
+  }
+  await Promise.all(Array.from({ length: Math.min(lanes, items.length) }, worker))
+}
+
+export class Conductor {
+  readonly #bench: Bench
+  readonly #inFlight = new Set<string>()
+  /** Cases with a finding already; later rounds leave them out. */
+  readonly #told = new Set<string>()
+  #lost = false
+
+  constructor(bench: Bench) {
+    this.#bench = bench
+  }
+
+  /** The process has ended, or answers nobody any more. */
+  get lost(): boolean {
+    return this.#lost
+  }
+
+  /** Runs all trials once, then the suspects again and alone. */
+  async run(trials: readonly Trial[], lanes: number): Promise<void> {
+    const { ledger } = this.#bench.context
+    for (const trial of trials) ledger.plan(trial.id, trial.group)
+    const suspects: Suspect[] = []
+    await inLanes(trials.filter(({ id }) => !this.#told.has(id)), lanes, async (trial) => {
+      if (this.#bench.aborted || this.#lost) return ledger.inconclusive(trial.id, this.#why())
+      const seen = await this.#once(trial)
+      if (!this.#settle(trial, seen)) suspects.push({ trial, seen })
+    })
+    // Outages first and one at a time: beside them nothing else can be judged.
+    for (const suspect of suspects.filter(({ seen }) => seen.kind === 'outage')) await this.#recheckOutage(suspect)
+    const others = suspects.filter(({ seen }) => seen.kind !== 'outage')
+    await inLanes(others, RECHECK_LANES, (suspect) => this.#recheck(suspect))
+  }
+
+  #why(): string {
+    return this.#lost ? 'the server had stopped answering' : 'stopped before it was reached'
+  }
+
+  /** One try between its twins, with an elder connection across it. */
+  async #once(trial: Trial): Promise<Seen> {
+    const bench = this.#bench
+    const since = performance.now()
+    const before = (await trial.twin()) && (await trial.twin())
+    if (before) return { kind: 'twin', what: before }
+    this.#inFlight.add(trial.id)
+    try {
+      const elder = await bench.elder().catch(passing)
+      const shot = await trial.shoot().catch(failed)
+      const old = elder === undefined ? 'closed' : await elder.ask()
+      elder?.close()
+      const fresh = await this.#fresh(trial)
+      if (bench.stalled(since) && !(shot.verdict.kind === 'broken' && shot.verdict.breach.proof === true)) {
+        if (shot.verdict.kind !== 'kept') {
+          return { kind: 'shot', shot: { ...shot, verdict: inconclusive('this machine was too busy to keep the time') } }
+        }
+        return { kind: 'shot', shot }
+      }
+      if (fresh !== undefined) return { kind: 'outage', what: `a fresh connection: ${fresh}`, shot }
+      if (typeof old === 'object') return { kind: 'outage', what: `a connection opened before: ${old.wrong}`, shot }
+      return { kind: 'shot', shot }
+    } finally {
+      this.#inFlight.delete(trial.id)
+    }
+  }
+
+  /** After the case: twin and control, on fresh connections. */
+  async #fresh(trial: Trial): Promise<string | undefined> {
+    let seen: string | undefined
+    for (let attempt = 0; attempt < TRIES; attempt++) {
+      if (this.#bench.ended() !== undefined) return `the process has ended (${this.#bench.ended()!})`
+      seen = (await this.#bench.control()) ?? (await trial.twin())
+      if (seen === undefined || this.#bench.aborted) return undefined
+    }
+    return seen
+  }
+
+  /** Books what needs no second look. False for a suspect. */
+  #settle(trial: Trial, seen: Seen): boolean {
+    const { ledger } = this.#bench.context
+    if (seen.kind !== 'shot') return false
+    const { verdict } = seen.shot
+    if (verdict.kind === 'kept') ledger.exercised(trial.id)
+    else if (verdict.kind === 'inapplicable') ledger.inapplicable(trial.id, verdict.reason)
+    else return false
+    return true
+  }
+
+  async #recheck({ trial, seen }: Suspect): Promise<void> {
+    const { ledger } = this.#bench.context
+    let shot = seen.kind === 'shot' ? seen.shot : undefined
+    let breach: Breach | undefined
+    let k = 0
+    let n = 0
+    let reason = seen.kind === 'twin' ? `twin refused: ${seen.what}` : ''
+    let refused = seen.kind === 'twin'
+    if (shot?.verdict.kind === 'broken') {
+      k = n = 1
+      breach = shot.verdict.breach
+    }
+    while (n < (k > 0 && k < n ? MOST_TRIES : TRIES)) {
+      if (this.#bench.aborted || this.#lost) break
+      const again = await this.#once(trial)
+      n += 1
+      if (again.kind === 'outage') return this.#recheckOutage({ trial, seen: again })
+      if (again.kind === 'twin') {
+        reason = `twin refused: ${again.what}`
+        continue
+      }
+      refused = false
+      const { verdict } = again.shot
+      if (verdict.kind === 'broken') {
+        k += 1
+        if (breach === undefined || again.shot.transcript !== undefined) [breach, shot] = [verdict.breach, again.shot]
+      } else if (k === 0 && this.#settle(trial, again)) return
+      else if (verdict.kind === 'inconclusive') reason = verdict.reason
+    }
+    if (breach !== undefined && (k >= BELIEVED || breach.proof === true)) {
+      return this.#report(trial, breach, shot, { k, n })
+    }
+    if (k > 0) {
+      const text = `${breach!.title}: seen ${k} of ${n} times`
+      this.#bench.context.note(`${trial.id}: ${text}`)
+      return ledger.inconclusive(trial.id, text)
+    }
+    if (refused) return ledger.inapplicable(trial.id, reason)
+    ledger.inconclusive(trial.id, reason === '' ? this.#why() : reason)
+  }
+
+  async #recheckOutage({ trial, seen }: Suspect): Promise<void> {
+    if (seen.kind !== 'outage') return
+    const { ledger } = this.#bench.context
+    if (this.#lost || this.#bench.aborted) return ledger.inconclusive(trial.id, this.#why())
+    let last = seen
+    let k = 1
+    let n = 1
+    let after: Seen = seen
+    while (n < TRIES) {
+      if (!(await this.#recovered())) return this.#reportLost(trial, last)
+      after = await this.#once(trial)
+      n += 1
+      if (after.kind === 'outage') [k, last] = [k + 1, after]
+    }
+    if (k >= TRIES) {
+      return this.#report(trial, outage(`while ${trial.id} ran or after it, the server did not serve others: ${last.what}`), last.shot, { k, n })
+    }
+    // Alone it did not come again, so it was not this case; what the case itself showed is judged as ever.
+    if (!this.#settle(trial, after)) await this.#recheck({ trial, seen: after })
+    this.#bench.context.note(`${trial.id}: ${last.what} (${k} of ${n} times, not believed)`)
+  }
+
+  async #recovered(): Promise<boolean> {
+    const end = performance.now() + RECOVERY_MS
+    do {
+      if (this.#bench.ended() !== undefined) return false
+      if ((await this.#bench.control()) === undefined) return true
+      await wait(200)
+    } while (performance.now() < end && !this.#bench.aborted)
+    return false
+  }
+
+  #reportLost(trial: Trial, seen: Seen & { kind: 'outage' }): void {
+    this.#lost = true
+    const ended = this.#bench.ended()
+    const what =
+      ended === undefined
+        ? `the server answers nobody since ${trial.id}: ${seen.what}`
+        : `the server process ended during ${trial.id}: ${ended}`
+    const beside = [...this.#inFlight].filter((id) => id !== trial.id)
+    const breach = outage(what)
+    if (beside.length > 0) breach.evidence = { also_in_flight: beside.join(' ') }
+    this.#report(trial, breach, seen.shot, { k: 1, n: 1 })
+  }
+
+  #report(trial: Trial, breach: Breach, shot: Shot | undefined, repeats: { k: number; n: number }): void {
+    const { context } = this.#bench
+    context.ledger.exercised(trial.id)
+    this.#told.add(trial.id)
+    const { transcript } = shot ?? {}
+    context.report({
+      predicate: breach.predicate,
+      severity: breach.severity,
+      case: trial.id,
+      title: breach.title,
+      standard: breach.standard,
+      symptom: breach.symptom,
+      repeats,
+      ...(breach.evidence === undefined ? {} : { evidence: breach.evidence }),
+      ...(transcript === undefined
+        ? {}
+        : { sent: transcript.sentBytes(), received: transcript.receivedBytes(), transcript: transcript.toText() })
+    })
+  }
+}
+
+function outage(title: string): Breach {
+  return { predicate: 'I-LIVENESS', severity: 'HIGH', title, standard: 'availability', symptom: 'others not served' }
+}
+
+function passing(error: unknown): undefined {
+  if (error instanceof ConnectFailed || error instanceof WriteFailed) return undefined
+  throw error
+}
+
+function failed(error: unknown): Shot {
+  if (error instanceof ConnectFailed) return { verdict: inconclusive(`no connection: ${error.code}`) }
+  if (error instanceof WriteFailed) return { verdict: inconclusive(`could not be sent: ${error.message}`) }
+  throw error
+}

@@ -1,0 +1,48 @@
+/** The parts of a case that is tried: its rule, its twin, and what one try showed. */
+import type { Severity } from '../../../documents/finding.ts'
+import type { Transcript } from '../../../wire/transcript.ts'
+
+/** A rule that was seen broken. */
+export interface Breach {
+  predicate: string
+  severity: Severity
+  /** One sentence that a maintainer understands without the suite. */
+  title: string
+  standard: string
+  /** What makes it the same breach on another day; no ports, times or ids. */
+  symptom: string
+  /**
+   * The received bytes themselves are the proof (a wrong answer came); without it the breach is the absence of
+   * something due, which a busy machine can feign, so that it must repeat.
+   */
+  proof?: boolean
+  evidence?: Record<string, string | number | boolean>
+}
+
+export type Verdict =
+  | { kind: 'kept' }
+  | { kind: 'broken'; breach: Breach }
+  | { kind: 'inapplicable'; reason: string }
+  | { kind: 'inconclusive'; reason: string }
+
+export interface Shot {
+  verdict: Verdict
+  transcript?: Transcript
+}
+
+export const KEPT: Verdict = { kind: 'kept' }
+export const broken = (breach: Breach): Verdict => ({ kind: 'broken', breach })
+export const inapplicable = (reason: string): Verdict => ({ kind: 'inapplicable', reason })
+export const inconclusive = (reason: string): Verdict => ({ kind: 'inconclusive', reason })
+
+export interface Trial {
+  id: string
+  group: string
+  /**
+   * The well-formed twin on the same route, on a fresh connection: undefined when it succeeded, else what was seen.
+   * Asked before and after the case.
+   */
+  twin(): Promise<string | undefined>
+  /** One try. `ConnectFailed` and `WriteFailed` may pass through. */
+  shoot(): Promise<Shot>
+}
