@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI, HTTPException, Request, Response, WebSocket
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from state import State
@@ -52,12 +53,12 @@ class Census:
 
 async def read_body(request: Request, limit: int) -> bytes:
     if int(request.headers.get("content-length", 0)) > limit:
-        raise HTTPException(413, "body too large", {"connection": "close"})
+        raise HTTPException(413, "body too large")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise HTTPException(413, "body too large", {"connection": "close"})
+            raise HTTPException(413, "body too large")
     return bytes(body)
 
 
@@ -74,6 +75,10 @@ def create_app(state: State) -> FastAPI:
     @app.exception_handler(StarletteHTTPException)
     async def refuse(_: Request, error: StarletteHTTPException) -> Response:
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # nobody is there to read it
 
     @app.api_route("/", methods=READ)
     async def hello() -> Response:

@@ -93,7 +93,7 @@ def main() -> None:
         ws_ping_timeout=15,
         ws_per_message_deflate=False,
         lifespan="on",
-        log_level="warning",
+        log_level="error",
         access_log=False,
         proxy_headers=False,
         server_header=False,

@@ -20,7 +20,11 @@ export async function cli(argv: readonly string[] = process.argv.slice(2)): Prom
   return runMain((context) => dispatch(name, rest, context), { log })
 }
 
-async function dispatch(name: string | undefined, argv: string[], { log, signal }: MainContext): Promise<Outcome> {
+async function dispatch(
+  name: string | undefined,
+  argv: string[],
+  { log, signal }: MainContext
+): Promise<Outcome> {
   if (name === '--version' || name === '-v') return print(suiteVersion())
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     print(programHelp(commands, ABOUT))
@@ -32,7 +36,10 @@ async function dispatch(name: string | undefined, argv: string[], { log, signal 
   if (command === undefined) {
     const names = commands.map((entry) => entry.name)
     const word = name.startsWith('-') ? 'flag' : 'command'
-    throw new UserError({ what: `unknown ${word} "${name}"${didYouMean(name, names)}`, fix: `commands: ${names.join(', ')}` })
+    throw new UserError({
+      what: `unknown ${word} "${name}"${didYouMean(name, names)}`,
+      fix: `commands: ${names.join(', ')}`
+    })
   }
   if (argv.includes('--help') || argv.includes('-h')) return print(commandHelp(command))
   switch (command.name) {

@@ -17,12 +17,20 @@ import { archName, chooseServers } from '../validate/plan.ts'
 import { paintOf } from './validate.ts'
 
 /** `probatorium gate FILE` */
-export async function runGate(options: InputsOf<typeof gateOptions>, file: string, log: Log): Promise<Outcome> {
+export async function runGate(
+  options: InputsOf<typeof gateOptions>,
+  file: string,
+  log: Log
+): Promise<Outcome> {
   let text: string
   try {
     text = await readFile(file, 'utf8')
   } catch (error) {
-    throw new UserError({ where: file, what: `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, fix: 'name a validate-results.json' })
+    throw new UserError({
+      where: file,
+      what: `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
+      fix: 'name a validate-results.json'
+    })
   }
   try {
     const document = parseResultDocument(text)
@@ -41,7 +49,8 @@ export async function runGate(options: InputsOf<typeof gateOptions>, file: strin
     if (log.json) log.document(verdict)
     return verdict.outcome
   } catch (error) {
-    if (error instanceof DocumentProblem) throw new UserError({ where: file, what: error.message, fix: error.fix })
+    if (error instanceof DocumentProblem)
+      throw new UserError({ where: file, what: error.message, fix: error.fix })
     throw error
   }
 }
@@ -49,13 +58,15 @@ export async function runGate(options: InputsOf<typeof gateOptions>, file: strin
 /** `probatorium plan` */
 export function runPlan(options: InputsOf<typeof selectOptions>, log: Log): Outcome {
   const manifest = loadManifest(options.config, suiteRoot())
-  const include = chooseServers(manifest, options.refapps, options.engines).map(({ refapp, engine, toolchain, backends }) => ({
-    refapp,
-    engine,
-    arch: archName(),
-    toolchain,
-    backends
-  }))
+  const include = chooseServers(manifest, options.refapps, options.engines).map(
+    ({ refapp, engine, toolchain, backends }) => ({
+      refapp,
+      engine,
+      arch: archName(),
+      toolchain,
+      backends
+    })
+  )
   if (log.json) {
     log.document({ include })
     return 'pass'
@@ -68,7 +79,10 @@ export function runPlan(options: InputsOf<typeof selectOptions>, log: Log): Outc
 }
 
 /** `probatorium doctor` */
-export async function runDoctor(options: { config: string | undefined; celeris: string | undefined; strict: boolean }, log: Log): Promise<Outcome> {
+export async function runDoctor(
+  options: { config: string | undefined; celeris: string | undefined; strict: boolean },
+  log: Log
+): Promise<Outcome> {
   const manifest = loadManifest(options.config, suiteRoot())
   const version = options.celeris ?? manifest.celerisVersion
   const checks = await examine(manifest, version === undefined ? undefined : readCeleris(version))
@@ -76,7 +90,12 @@ export async function runDoctor(options: { config: string | undefined; celeris: 
   else {
     const { style } = log
     for (const { name, state, found, neededFor, fix } of checks) {
-      const word = state === 'ok' ? style.green('ok     ') : state === 'limited' ? style.yellow('limited') : style.red('missing')
+      const word =
+        state === 'ok'
+          ? style.green('ok     ')
+          : state === 'limited'
+            ? style.yellow('limited')
+            : style.red('missing')
       log.result(`${word}  ${name.padEnd(16)} ${found}${state === 'ok' ? '' : `   needed for ${neededFor}`}`)
       if (fix !== undefined) log.result(`         ${' '.repeat(16)} fix: ${fix}`)
     }

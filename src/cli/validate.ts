@@ -26,7 +26,12 @@ export function paintOf({ style }: Log): Paint {
 }
 
 /** Runs a validation and tells its story on the log. */
-export async function tellValidation(inputs: ValidateInputs, given: ReadonlySet<string>, log: Log, signal: AbortSignal): Promise<Told> {
+export async function tellValidation(
+  inputs: ValidateInputs,
+  given: ReadonlySet<string>,
+  log: Log,
+  signal: AbortSignal
+): Promise<Told> {
   const paint = paintOf(log)
   let width = 0
   const result = await validate(inputs, given, {
@@ -36,7 +41,8 @@ export async function tellValidation(inputs: ValidateInputs, given: ReadonlySet<
       width = Math.max(12, ...runnable.map(nameOf).map((name) => name.length))
       const cells = `${runnable.length + notRun.length} cells, ${formatDuration(durationMs)}, tier ${inputs.tiers.join(', ')}, seed ${seed}`
       log.info(`${paint.bold('probatorium validate')}   ${cells}`)
-      for (const [refapp, engines] of byRefapp(runnable)) log.info(`  ${refapp.padEnd(14)} ${engines.join('  ')}`)
+      for (const [refapp, engines] of byRefapp(runnable))
+        log.info(`  ${refapp.padEnd(14)} ${engines.join('  ')}`)
       const document = { schema_version: SCHEMA_VERSION, validation_results: { cells: notRun } }
       for (const line of notRunText(matrixView(document), paint)) log.info(line)
       log.info('')
@@ -47,7 +53,8 @@ export async function tellValidation(inputs: ValidateInputs, given: ReadonlySet<
   const ran = document.validation_results.cells.filter((cell) => cell.status !== 'not_run')
   const summary = summaryMarkdown(document, verdict)
   const summaryPath = await writeSummary(out, summary)
-  if (!signal.aborted && inputs['expect-cells'] === undefined) refuseNothing(document.validation_results.cells, ran, resultsPath)
+  if (!signal.aborted && inputs['expect-cells'] === undefined)
+    refuseNothing(document.validation_results.cells, ran, resultsPath)
   for (const line of endText(document, verdict, paint)) log.result(line)
   const here = (path: string): string => relative(process.cwd(), path) || path
   log.result(`Summary: ${here(summaryPath)}    Results: ${here(resultsPath)}`)
@@ -79,11 +86,19 @@ function refuseNothing(cells: readonly Cell[], ran: readonly Cell[], resultsPath
     const fix = first!.fix === undefined ? '' : `\n  fix: ${first!.fix}`
     return `${first!.refapp}/${first!.engine}${others}: ${reason}${fix}`
   })
-  throw new UserError({ what: `no cell ran\n${lines.join('\n')}`, fix: `probatorium doctor; the reasons are also in ${relative(process.cwd(), resultsPath)}` })
+  throw new UserError({
+    what: `no cell ran\n${lines.join('\n')}`,
+    fix: `probatorium doctor; the reasons are also in ${relative(process.cwd(), resultsPath)}`
+  })
 }
 
 /** `probatorium validate` */
-export async function runValidate(inputs: ValidateInputs, given: ReadonlySet<string>, log: Log, signal: AbortSignal): Promise<Outcome> {
+export async function runValidate(
+  inputs: ValidateInputs,
+  given: ReadonlySet<string>,
+  log: Log,
+  signal: AbortSignal
+): Promise<Outcome> {
   const { document, verdict } = await tellValidation(inputs, given, log, signal)
   if (log.json) log.document(document)
   return verdict.outcome

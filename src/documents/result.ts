@@ -201,8 +201,14 @@ export function parseResultDocument(text: string): ResultDocument {
   }
   const read = resultDocumentSchema.safeParse(value)
   if (read.success) return read.data
-  const issues = read.error.issues.slice(0, 5).map((issue) => `${issue.path.join('.') || '(root)'}: ${issue.message}`)
-  throw new DocumentProblem('shape', `the document is no result document: ${issues.join('; ')}`, 'name a validate-results.json')
+  const issues = read.error.issues
+    .slice(0, 5)
+    .map((issue) => `${issue.path.join('.') || '(root)'}: ${issue.message}`)
+  throw new DocumentProblem(
+    'shape',
+    `the document is no result document: ${issues.join('; ')}`,
+    'name a validate-results.json'
+  )
 }
 
 /** The text of a document: stable key order as built, two spaces, a line end. */

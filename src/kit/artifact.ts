@@ -1,4 +1,5 @@
 /** Upload of the output folder as an artifact of the run. */
+import { DefaultArtifactClient } from '@actions/artifact'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from './log.ts'
@@ -43,7 +44,6 @@ export async function uploadArtifact(
       log.warn(`the artifact was not uploaded: ${folder} is empty`)
       return undefined
     }
-    const { DefaultArtifactClient } = await import('@actions/artifact')
     const client = new DefaultArtifactClient()
     const { id } = await client.uploadArtifact(
       name,

@@ -4,7 +4,7 @@
  * Control characters of both sets, except line feed and tab, and the marks that turn the direction of writing
  * (they make a log read other than it is).
  */
-// eslint-disable-next-line no-control-regex
+
 const UNSAFE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 
 /** Makes control characters visible (`\x1b`, `\r`, `\u202e`); line feeds and tabs stay. */

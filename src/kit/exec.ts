@@ -49,7 +49,8 @@ export async function exec(
 ): Promise<ExecResult> {
   const { timeoutMs = 60_000, maxOutputBytes = 16 * 1024 * 1024, signal, okCodes = [0] } = options
   if (args.some(holdsSecret)) throw new InfraError(`a secret would stand in the argument list of ${file}`)
-  if (signal?.aborted === true) throw new AbortedError(`${file} was not started: the run was stopped`)
+  const aborted = (): boolean => signal?.aborted === true
+  if (aborted()) throw new AbortedError(`${file} was not started: the run was stopped`)
   const child = execa(file, [...args], {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env }),

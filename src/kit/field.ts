@@ -174,7 +174,7 @@ export function pairs<const K extends string>(
       }
       found[key] = value
     }
-    return found as Partial<Record<K, string>>
+    return found
   }
   return field('pairs', 'KEY=VALUE', { type: 'string' }, read, { allowed: keys })
 }

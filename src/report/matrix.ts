@@ -114,7 +114,9 @@ export function grouped(value: number): string {
 /** `1 HIGH, 1 MED` in the order of their weight; empty where there are none. */
 export function severityCounts(findings: readonly { severity: Finding['severity'] }[]): string {
   return (['HIGH', 'MED', 'LOW'] as const)
-    .map((severity) => [findings.filter((finding) => finding.severity === severity).length, severity] as const)
+    .map(
+      (severity) => [findings.filter((finding) => finding.severity === severity).length, severity] as const
+    )
     .filter(([count]) => count > 0)
     .map(([count, severity]) => `${count} ${severity}`)
     .join(', ')

@@ -34,7 +34,8 @@ function painted(line: Pick<CellLine, 'status'>, text: string, paint: Paint): st
 /** One finished cell: `pass  shop/node-http  4.9 s  38,214 req  131/131 cases  12/12 properties`. */
 export function cellText(line: CellLine, width: number, paint: Paint): string {
   const label = painted(line, statusLabel(line.status).padEnd(7), paint)
-  if (line.status === 'not_run') return `  ${label} ${line.name.padEnd(width)}  ${line.reason ?? ''}`.trimEnd()
+  if (line.status === 'not_run')
+    return `  ${label} ${line.name.padEnd(width)}  ${line.reason ?? ''}`.trimEnd()
   const parts = [
     line.seconds === undefined ? '' : `${line.seconds.toFixed(1)} s`.padStart(7),
     line.requests === undefined ? 'requests not stated' : `${grouped(line.requests)} req`.padStart(13),
@@ -44,7 +45,8 @@ export function cellText(line: CellLine, width: number, paint: Paint): string {
     line.properties === undefined ? '' : `${line.properties.judged}/${line.properties.applicable} properties`,
     line.findings.length === 0 ? '' : plural(line.findings.length, 'finding')
   ].filter((part) => part !== '')
-  const reason = line.status === 'pass' || line.status === 'fail' || line.reason === undefined ? '' : line.reason
+  const reason =
+    line.status === 'pass' || line.status === 'fail' || line.reason === undefined ? '' : line.reason
   const first = `  ${label} ${line.name.padEnd(width)}  ${parts.join('  ')}`
   return reason === '' ? first : `${first}\n          ${reason}`
 }
@@ -98,7 +100,9 @@ export function findingsText(document: ResultDocument, paint: Paint): string[] {
   for (const finding of findings.slice(0, SHOWN_FINDINGS)) {
     const parts = [finding.predicate, shortCell(finding.cell), finding.case, finding.standard].filter(Boolean)
     const severity = finding.severity.padEnd(4)
-    lines.push(`  ${finding.severity === 'LOW' ? paint.dim(severity) : paint.bad(severity)}  ${parts.join('  ')}`)
+    lines.push(
+      `  ${finding.severity === 'LOW' ? paint.dim(severity) : paint.bad(severity)}  ${parts.join('  ')}`
+    )
     const repeats = finding.repeats === undefined ? '' : `   ${finding.repeats.k} of ${finding.repeats.n}`
     lines.push(`        ${finding.title ?? 'title not stated'}${repeats}`)
   }
@@ -137,7 +141,9 @@ export function endText(document: ResultDocument, verdict: Verdict, paint: Paint
     lines.push(`  ${paint.bad(rule)}  ${cell === undefined ? '' : `${shortCell(cell)}: `}${text}`)
   }
   for (const waiver of verdict.expired) {
-    lines.push(`  waiver expired ${waiver.expires}: ${waiver.predicate} ${waiver.case ?? ''} (${waiver.reason})`)
+    lines.push(
+      `  waiver expired ${waiver.expires}: ${waiver.predicate} ${waiver.case ?? ''} (${waiver.reason})`
+    )
   }
   for (const waiver of verdict.unused) {
     lines.push(`  waiver unused: ${waiver.predicate} ${waiver.case ?? ''} (${waiver.reason})`)

@@ -22,14 +22,27 @@ function code(text: string): string {
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  return [`| ${head.join(' | ')} |`, `|${head.map(() => ' --- ').join('|')}|`, ...rows.map((row) => `| ${row.join(' | ')} |`)]
+  return [
+    `| ${head.join(' | ')} |`,
+    `|${head.map(() => ' --- ').join('|')}|`,
+    ...rows.map((row) => `| ${row.join(' | ')} |`)
+  ]
 }
 
 function folded(title: string, lines: readonly string[]): string[] {
-  return lines.length === 0 ? [] : ['', `<details><summary>${title}</summary>`, '', ...lines, '', '</details>']
+  return lines.length === 0
+    ? []
+    : ['', `<details><summary>${title}</summary>`, '', ...lines, '', '</details>']
 }
 
-const MARK: Record<string, string> = { pass: '✅', fail: '❌', vacuous: '⚠️', error: '💥', aborted: '⏹️', not_run: '⏸️' }
+const MARK: Record<string, string> = {
+  pass: '✅',
+  fail: '❌',
+  vacuous: '⚠️',
+  error: '💥',
+  aborted: '⏹️',
+  not_run: '⏸️'
+}
 
 /** The summary as Markdown. */
 export function summaryMarkdown(document: ResultDocument, verdict: Verdict): string {
@@ -57,7 +70,12 @@ export function summaryMarkdown(document: ResultDocument, verdict: Verdict): str
     ])
   const head = ['verdict', 'cell', 'traffic', 'requests', 'cases', 'properties', 'findings']
   if (rows.length > 0) lines.push(...table(head, rows.slice(0, SHOWN_ROWS)))
-  lines.push(...folded(`${rows.length - SHOWN_ROWS} more cells`, rows.length > SHOWN_ROWS ? table(head, rows.slice(SHOWN_ROWS)) : []))
+  lines.push(
+    ...folded(
+      `${rows.length - SHOWN_ROWS} more cells`,
+      rows.length > SHOWN_ROWS ? table(head, rows.slice(SHOWN_ROWS)) : []
+    )
+  )
 
   if (view.findings.length > 0) {
     lines.push('', `### Findings`, '')
@@ -91,8 +109,13 @@ export function summaryMarkdown(document: ResultDocument, verdict: Verdict): str
   }
   lines.push(...folded('Coverage by slice', coverageLines(document)))
   const waivers = [
-    ...verdict.waived.map(({ finding, cell, waiver }) => `- waived until ${waiver.expires}: ${code(finding.predicate)} in ${code(cell)}: ${escapeMarkdown(waiver.reason)}`),
-    ...verdict.expired.map((waiver) => `- expired ${waiver.expires}: ${code(waiver.predicate)}: ${escapeMarkdown(waiver.reason)}`),
+    ...verdict.waived.map(
+      ({ finding, cell, waiver }) =>
+        `- waived until ${waiver.expires}: ${code(finding.predicate)} in ${code(cell)}: ${escapeMarkdown(waiver.reason)}`
+    ),
+    ...verdict.expired.map(
+      (waiver) => `- expired ${waiver.expires}: ${code(waiver.predicate)}: ${escapeMarkdown(waiver.reason)}`
+    ),
     ...verdict.unused.map((waiver) => `- unused: ${code(waiver.predicate)}: ${escapeMarkdown(waiver.reason)}`)
   ]
   if (waivers.length > 0) lines.push('', '### Waivers', '', ...waivers)
@@ -103,11 +126,19 @@ function coverageLines(document: ResultDocument): string[] {
   const rows: string[][] = []
   for (const cell of document.validation_results.cells) {
     for (const [slice, entry] of Object.entries(cell.coverage?.slices ?? {})) {
-      rows.push([escapeMarkdown(`${cell.refapp}/${cell.engine}`), slice, ...numbers(entry), escapeMarkdown(reasons(entry))])
+      rows.push([
+        escapeMarkdown(`${cell.refapp}/${cell.engine}`),
+        slice,
+        ...numbers(entry),
+        escapeMarkdown(reasons(entry))
+      ])
     }
   }
   if (rows.length === 0) return []
-  return table(['cell', 'slice', 'planned', 'exercised', 'inapplicable', 'inconclusive', 'reasons'], rows.slice(0, 200))
+  return table(
+    ['cell', 'slice', 'planned', 'exercised', 'inapplicable', 'inconclusive', 'reasons'],
+    rows.slice(0, 200)
+  )
 }
 
 function numbers(entry: CoverageEntry): string[] {

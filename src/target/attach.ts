@@ -30,9 +30,15 @@ export function readUrl(text: string): URL {
   if (!URL.canParse(text)) throw new UserError({ where: '--url', what: `"${text}" is not a URL`, fix })
   const url = new URL(text)
   if (url.protocol === 'https:') {
-    throw new UserError({ where: '--url', what: 'https is not spoken here', why: 'cases are bytes on a TCP connection', fix: 'name the plain HTTP port behind the TLS terminator' })
+    throw new UserError({
+      where: '--url',
+      what: 'https is not spoken here',
+      why: 'cases are bytes on a TCP connection',
+      fix: 'name the plain HTTP port behind the TLS terminator'
+    })
   }
-  if (url.protocol !== 'http:' || url.hostname === '') throw new UserError({ where: '--url', what: `"${text}" is not an http URL`, fix })
+  if (url.protocol !== 'http:' || url.hostname === '')
+    throw new UserError({ where: '--url', what: `"${text}" is not an http URL`, fix })
   return url
 }
 
@@ -43,7 +49,11 @@ export async function attach(options: AttachOptions): Promise<Target> {
   const port = url.port === '' ? 80 : Number(url.port)
   const host = isIP(named) !== 0 ? named : await resolveHost(named)
   if (options.pid !== undefined && !alive(options.pid)) {
-    throw new UserError({ where: '--pid', what: `there is no process ${options.pid}`, fix: 'give the process id of the server, or leave --pid out' })
+    throw new UserError({
+      where: '--pid',
+      what: `there is no process ${options.pid}`,
+      fix: 'give the process id of the server, or leave --pid out'
+    })
   }
   await reach(host, port, options.url)
   const base = url.pathname === '/' ? {} : { get: url.pathname }
@@ -79,7 +89,11 @@ async function resolveHost(name: string): Promise<string> {
   try {
     return (await lookup(name, { verbatim: false })).address
   } catch {
-    throw new UserError({ where: '--url', what: `the host "${name}" has no address`, fix: 'check the name, or give the address' })
+    throw new UserError({
+      where: '--url',
+      what: `the host "${name}" has no address`,
+      fix: 'check the name, or give the address'
+    })
   }
 }
 
@@ -88,7 +102,14 @@ function reach(host: string, port: number, shown: string): Promise<void> {
     const socket = connect({ host, port, timeout: CONNECT_MS })
     const fail = (why: string): void => {
       socket.destroy()
-      reject(new UserError({ where: '--url', what: `nothing answers at ${shown}`, why, fix: 'start the server first, or check host and port' }))
+      reject(
+        new UserError({
+          where: '--url',
+          what: `nothing answers at ${shown}`,
+          why,
+          fix: 'start the server first, or check host and port'
+        })
+      )
     }
     socket.on('connect', () => {
       socket.destroy()

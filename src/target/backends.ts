@@ -19,8 +19,16 @@ const VARIABLE: Record<BackendName, string> = {
   redis: 'PROBATORIUM_REDIS',
   memcached: 'PROBATORIUM_MEMCACHED'
 }
-const PROGRAM: Record<BackendName, string> = { postgres: 'postgres', redis: 'redis-server', memcached: 'memcached' }
-const PACKAGE: Record<BackendName, string> = { postgres: 'postgresql', redis: 'redis-server', memcached: 'memcached' }
+const PROGRAM: Record<BackendName, string> = {
+  postgres: 'postgres',
+  redis: 'redis-server',
+  memcached: 'memcached'
+}
+const PACKAGE: Record<BackendName, string> = {
+  postgres: 'postgresql',
+  redis: 'redis-server',
+  memcached: 'memcached'
+}
 const START_MS = 20_000
 const TRIES = 3
 
@@ -29,7 +37,13 @@ export async function findProgram(name: string): Promise<string | undefined> {
   const folders = (process.env['PATH'] ?? '').split(delimiter)
   const base = '/usr/lib/postgresql'
   const versions = existsSync(base) ? (await readdir(base)).sort().reverse() : []
-  for (const folder of [...versions.map((version) => join(base, version, 'bin')), ...folders, '/usr/sbin', '/usr/local/bin', '/usr/bin']) {
+  for (const folder of [
+    ...versions.map((version) => join(base, version, 'bin')),
+    ...folders,
+    '/usr/sbin',
+    '/usr/local/bin',
+    '/usr/bin'
+  ]) {
     const path = join(folder, name)
     if (folder !== '' && existsSync(path)) return path
   }
@@ -70,7 +84,8 @@ async function unprivileged(): Promise<User | undefined> {
   if (process.getuid?.() !== 0) return undefined
   for (const name of ['postgres', 'nobody']) {
     const ids = await Promise.all(['-u', '-g'].map((flag) => execa('id', [flag, name], { reject: false })))
-    if (ids.every((result) => !result.failed)) return { uid: Number(ids[0]!.stdout), gid: Number(ids[1]!.stdout) }
+    if (ids.every((result) => !result.failed))
+      return { uid: Number(ids[0]!.stdout), gid: Number(ids[1]!.stdout) }
   }
   return undefined
 }
@@ -85,7 +100,11 @@ export class Backends {
   constructor(named: NamedBackends) {
     this.#named = named
     if (named.postgres !== undefined && !/^postgres(ql)?:\/\//.test(named.postgres)) {
-      throw new UserError({ where: '--postgres', what: 'the value is no PostgreSQL URL', fix: 'write postgres://USER@HOST:PORT/DATABASE' })
+      throw new UserError({
+        where: '--postgres',
+        what: 'the value is no PostgreSQL URL',
+        fix: 'write postgres://USER@HOST:PORT/DATABASE'
+      })
     }
     this.#off = onCleanup({ name: 'backends', stop: () => this.stop() })
   }
@@ -103,7 +122,10 @@ export class Backends {
 
   #address(name: BackendName): Promise<string | NotRun> {
     const named = this.#named[name]
-    if (named !== undefined) return Promise.resolve(name === 'postgres' ? named : named.replace(/^\w+:\/\//, '').replace(/\/.*$/, ''))
+    if (named !== undefined)
+      return Promise.resolve(
+        name === 'postgres' ? named : named.replace(/^\w+:\/\//, '').replace(/\/.*$/, '')
+      )
     const known = this.#started.get(name)
     if (known !== undefined) return known
     const fresh = this.#start(name)
@@ -131,27 +153,81 @@ export class Backends {
           await started()
           await rm(folder, { recursive: true, force: true })
         })
-        return name === 'postgres' ? `postgres://probatorium@127.0.0.1:${port}/postgres?sslmode=disable` : `127.0.0.1:${port}`
+        return name === 'postgres'
+          ? `postgres://probatorium@127.0.0.1:${port}/postgres?sslmode=disable`
+          : `127.0.0.1:${port}`
       }
     }
     await rm(folder, { recursive: true, force: true })
     return { reason: `${PROGRAM[name]} did not start: ${last.slice(-300)}`, fix }
   }
 
-  async #run(name: BackendName, program: string, folder: string, port: number, user: User | undefined): Promise<string | (() => Promise<void>)> {
+  async #run(
+    name: BackendName,
+    program: string,
+    folder: string,
+    port: number,
+    user: User | undefined
+  ): Promise<string | (() => Promise<void>)> {
     const data = join(folder, 'data')
     if (name === 'postgres' && !existsSync(data)) {
-      const init = await execa(join(program, '..', 'initdb'), ['-D', data, '-U', 'probatorium', '-A', 'trust', '-E', 'UTF8', '--no-sync'], { reject: false, all: true, cwd: folder, stdin: 'ignore', ...(user ?? {}) })
+      const init = await execa(
+        join(program, '..', 'initdb'),
+        ['-D', data, '-U', 'probatorium', '-A', 'trust', '-E', 'UTF8', '--no-sync'],
+        { reject: false, all: true, cwd: folder, stdin: 'ignore', ...(user ?? {}) }
+      )
       if (init.failed) return init.all ?? init.shortMessage
     }
     const args = {
-      postgres: ['-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', `unix_socket_directories=${folder}`, '-c', 'fsync=off', '-c', 'max_connections=200'],
-      redis: ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no', '--daemonize', 'no'],
-      memcached: ['-p', String(port), '-U', '0', '-l', '127.0.0.1', '-m', '64', ...(user === undefined && process.getuid?.() === 0 ? ['-u', 'root'] : [])]
+      postgres: [
+        '-D',
+        data,
+        '-p',
+        String(port),
+        '-c',
+        'listen_addresses=127.0.0.1',
+        '-c',
+        `unix_socket_directories=${folder}`,
+        '-c',
+        'fsync=off',
+        '-c',
+        'max_connections=200'
+      ],
+      redis: [
+        '--port',
+        String(port),
+        '--bind',
+        '127.0.0.1',
+        '--dir',
+        folder,
+        '--save',
+        '',
+        '--appendonly',
+        'no',
+        '--daemonize',
+        'no'
+      ],
+      memcached: [
+        '-p',
+        String(port),
+        '-U',
+        '0',
+        '-l',
+        '127.0.0.1',
+        '-m',
+        '64',
+        ...(user === undefined && process.getuid?.() === 0 ? ['-u', 'root'] : [])
+      ]
     }[name]
-    const child: ChildProcess = spawn(program, args, { cwd: folder, detached: true, stdio: ['ignore', 'pipe', 'pipe'], ...(user ?? {}) })
+    const child: ChildProcess = spawn(program, args, {
+      cwd: folder,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(user ?? {})
+    })
     let output = ''
-    for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-4000)))
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-4000)))
     let ended = false
     const exited = new Promise<void>((resolve) => {
       child.on('exit', () => ((ended = true), resolve()))
@@ -172,7 +248,8 @@ export class Backends {
     const end = performance.now() + START_MS
     while (!ended && performance.now() < end) {
       if (await answers(port)) {
-        const ready = name !== 'postgres' || !/starting up/.test(output) || /ready to accept connections/.test(output)
+        const ready =
+          name !== 'postgres' || !/starting up/.test(output) || /ready to accept connections/.test(output)
         if (ready && !ended) return stop
       }
       await new Promise((resolve) => setTimeout(resolve, 50))

@@ -5,9 +5,23 @@ import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, relative } from 'node:path'
-import { celerisIdentity, moduleObstacle, replacedFolders, writeIdentity, writeModfile, type CelerisChoice } from './celeris.ts'
+import {
+  celerisIdentity,
+  moduleObstacle,
+  replacedFolders,
+  writeIdentity,
+  writeModfile,
+  type CelerisChoice
+} from './celeris.ts'
 import type { ServerSpec } from './manifest.ts'
-import { engineObstacle, goToolchain, npmToolchain, pythonToolchain, type NotRun, type Tool } from './toolchain.ts'
+import {
+  engineObstacle,
+  goToolchain,
+  npmToolchain,
+  pythonToolchain,
+  type NotRun,
+  type Tool
+} from './toolchain.ts'
 
 export interface Prepared {
   argv: string[]
@@ -27,7 +41,10 @@ const SKIPPED = new Set(['node_modules', '.git', '__pycache__', '.venv', 'venv']
 
 /** Folder of builds, kept between runs: `$XDG_CACHE_HOME/probatorium` or `~/.cache/probatorium`. */
 export function defaultCache(): string {
-  return join(process.env['RUNNER_TOOL_CACHE'] ?? process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'probatorium')
+  return join(
+    process.env['RUNNER_TOOL_CACHE'] ?? process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
+    'probatorium'
+  )
 }
 
 export function isNotRun(value: object): value is NotRun {
@@ -39,7 +56,9 @@ export async function prepare(server: ServerSpec, options: BuildOptions): Promis
   const tool = await toolFor(server)
   if (tool !== undefined && isNotRun(tool)) return tool
   if (server.celeris) {
-    const obstacle = (await engineObstacle(server.engine)) ?? (options.celeris === undefined ? undefined : await moduleObstacle(options.celeris))
+    const obstacle =
+      (await engineObstacle(server.engine)) ??
+      (options.celeris === undefined ? undefined : await moduleObstacle(options.celeris))
     if (obstacle !== undefined) return obstacle
   }
   if (server.dir !== undefined && !existsSync(server.dir)) {
@@ -69,8 +88,16 @@ export async function prepare(server: ServerSpec, options: BuildOptions): Promis
   try {
     await rm(work, { recursive: true, force: true })
     await mkdir(work, { recursive: true })
-    await cp(server.dir, work, { recursive: true, filter: (path) => !SKIPPED.has(path.split('/').at(-1) ?? '') })
-    const flags = server.celeris && options.celeris !== undefined ? await writeModfile(work, server.dir, options.celeris) : server.toolchain === 'go' ? await localModfile(work, server.dir) : []
+    await cp(server.dir, work, {
+      recursive: true,
+      filter: (path) => !SKIPPED.has(path.split('/').at(-1) ?? '')
+    })
+    const flags =
+      server.celeris && options.celeris !== undefined
+        ? await writeModfile(work, server.dir, options.celeris)
+        : server.toolchain === 'go'
+          ? await localModfile(work, server.dir)
+          : []
     for (const command of server.build) {
       const [program, ...args] = fill(command, server, work, tool)
       const full = program === 'go' && args[0] === 'build' ? ['build', ...flags, ...args.slice(1)] : args
@@ -85,8 +112,15 @@ export async function prepare(server: ServerSpec, options: BuildOptions): Promis
       })
       if (run.failed) {
         await rm(work, { recursive: true, force: true })
-        const why = run.isCanceled ? 'stopped' : run.timedOut ? 'no end within 8 minutes' : tailOf(run.all ?? run.shortMessage)
-        return { reason: `the build failed: ${program} ${full.join(' ')}: ${why}`, fix: `run it in ${server.dir} and repair what it says` }
+        const why = run.isCanceled
+          ? 'stopped'
+          : run.timedOut
+            ? 'no end within 8 minutes'
+            : tailOf(run.all ?? run.shortMessage)
+        return {
+          reason: `the build failed: ${program} ${full.join(' ')}: ${why}`,
+          fix: `run it in ${server.dir} and repair what it says`
+        }
       }
     }
     await writeIdentity(work, facts)
@@ -114,7 +148,8 @@ async function localModfile(work: string, source: string): Promise<string[]> {
 async function toolFor(server: ServerSpec): Promise<Tool | NotRun | undefined> {
   switch (server.toolchain) {
     case 'go': {
-      const text = server.dir === undefined ? '' : await readFile(join(server.dir, 'go.mod'), 'utf8').catch(() => '')
+      const text =
+        server.dir === undefined ? '' : await readFile(join(server.dir, 'go.mod'), 'utf8').catch(() => '')
       return goToolchain(/^go (\d+(?:\.\d+)+)/m.exec(text)?.[1] ?? '1.24')
     }
     case 'python':
@@ -134,20 +169,30 @@ function fill(words: readonly string[], server: ServerSpec, out: string, tool: T
     '{engine}': server.engine,
     '{python}': server.toolchain === 'python' ? (tool?.path ?? 'python3') : 'python3'
   }
-  return words.map((word) => word.replace(/\{(node|out|dir|engine|python)\}/g, (name) => values[name] ?? name))
+  return words.map((word) =>
+    word.replace(/\{(node|out|dir|engine|python)\}/g, (name) => values[name] ?? name)
+  )
 }
 
 function finished(server: ServerSpec, cwd: string, out: string, tool: Tool | undefined): Prepared | NotRun {
   const argv = fill(server.run, server, out, tool)
   const script = argv.find((word, i) => i > 0 && word.startsWith('/') && /\.(js|mjs|ts)$/.test(word))
   if (script !== undefined && !existsSync(script)) {
-    return { reason: `${relative(process.cwd(), script) || script} is not there`, fix: 'build it, or correct run in the manifest' }
+    return {
+      reason: `${relative(process.cwd(), script) || script} is not there`,
+      fix: 'build it, or correct run in the manifest'
+    }
   }
   return { argv, cwd: existsSync(cwd) ? cwd : process.cwd() }
 }
 
 function tailOf(text: string): string {
-  return text.split('\n').filter((line) => line.trim() !== '').slice(-3).join(' | ').slice(0, 600)
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .slice(-3)
+    .join(' | ')
+    .slice(0, 600)
 }
 
 async function hashFolders(folders: readonly string[]): Promise<string> {

@@ -16,10 +16,19 @@ export function readCeleris(text: string): CelerisChoice {
   if (/^v\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?$/.test(text)) return { version: text }
   const dir = resolve(text)
   if (!existsSync(dir)) {
-    throw new UserError({ where: '--celeris', what: `"${text}" is neither a version nor a folder`, fix: 'give a version such as v1.5.8, or the folder of a checkout' })
+    throw new UserError({
+      where: '--celeris',
+      what: `"${text}" is neither a version nor a folder`,
+      fix: 'give a version such as v1.5.8, or the folder of a checkout'
+    })
   }
   const file = join(dir, 'go.mod')
-  if (!existsSync(file)) throw new UserError({ where: '--celeris', what: `${text} holds no go.mod`, fix: `give the folder of a checkout of ${MODULE}` })
+  if (!existsSync(file))
+    throw new UserError({
+      where: '--celeris',
+      what: `${text} holds no go.mod`,
+      fix: `give the folder of a checkout of ${MODULE}`
+    })
   return { dir }
 }
 
@@ -45,10 +54,14 @@ export async function writeModfile(dir: string, source: string, choice: CelerisC
   if (existsSync(join(dir, 'go.sum'))) await copyFile(join(dir, 'go.sum'), join(dir, 'go.probatorium.sum'))
   const text = await readFile(file, 'utf8')
   const edits: string[] = []
-  for (const [, path, target] of text.matchAll(/^\s*(?:replace\s+)?(\S+)(?:\s+v\S+)?\s+=>\s+(\.\.?\/\S*)\s*$/gm)) {
+  for (const [, path, target] of text.matchAll(
+    /^\s*(?:replace\s+)?(\S+)(?:\s+v\S+)?\s+=>\s+(\.\.?\/\S*)\s*$/gm
+  )) {
     edits.push(`-replace=${path!}=${resolve(source, target!)}`)
   }
-  const required = [...text.matchAll(/^\s*(?:require\s+)?(github\.com\/goceleris\/celeris\S*)\s+v\S+/gm)].map((match) => match[1]!)
+  const required = [...text.matchAll(/^\s*(?:require\s+)?(github\.com\/goceleris\/celeris\S*)\s+v\S+/gm)].map(
+    (match) => match[1]!
+  )
   for (const path of new Set(required)) {
     if ('dir' in choice) {
       const inside = join(choice.dir, path.slice(MODULE.length))
@@ -76,7 +89,10 @@ export function moduleObstacle(choice: CelerisChoice): Promise<NotRun | undefine
     })
     if (!asked.failed) return undefined
     const slow = asked.timedOut ? ' (no answer in time)' : ''
-    return { reason: `Go module ${MODULE} ${choice.version} is not served here${slow}`, fix: '--celeris DIR, or a proxy that serves it' }
+    return {
+      reason: `Go module ${MODULE} ${choice.version} is not served here${slow}`,
+      fix: '--celeris DIR, or a proxy that serves it'
+    }
   })()
   served.set(choice.version, fresh)
   return fresh

@@ -42,7 +42,7 @@ export async function processTree(root: number): Promise<Stat[]> {
   const top = stats.find((stat) => stat.pid === root)
   if (top === undefined) return []
   const found = new Map<number, Stat>([[root, top]])
-  for (let grew = true; grew; ) {
+  for (let grew = true; grew;) {
     grew = false
     for (const stat of stats) {
       if (found.has(stat.pid)) continue
@@ -65,7 +65,9 @@ export async function takeCensus(root: number): Promise<Census | undefined> {
   for (const { pid } of tree) {
     try {
       const names = await readdir(`/proc/${pid}/fd`)
-      const links = await Promise.all(names.map((name) => readlink(`/proc/${pid}/fd/${name}`).catch(() => '')))
+      const links = await Promise.all(
+        names.map((name) => readlink(`/proc/${pid}/fd/${name}`).catch(() => ''))
+      )
       if (descriptors !== undefined) descriptors += names.length
       if (sockets !== undefined) sockets += links.filter((link) => link.startsWith('socket:')).length
     } catch {

@@ -7,7 +7,14 @@ import { findProgram } from './backends.ts'
 import { isNotRun } from './build.ts'
 import { moduleObstacle, type CelerisChoice } from './celeris.ts'
 import type { Manifest, ServerSpec } from './manifest.ts'
-import { engineObstacle, goToolchain, npmToolchain, pythonToolchain, type NotRun, type Tool } from './toolchain.ts'
+import {
+  engineObstacle,
+  goToolchain,
+  npmToolchain,
+  pythonToolchain,
+  type NotRun,
+  type Tool
+} from './toolchain.ts'
 
 export interface Check {
   name: string
@@ -26,37 +33,82 @@ export async function examine(manifest: Manifest, celeris: CelerisChoice | undef
   const users = (test: (server: ServerSpec) => boolean): string => {
     const found = manifest.servers.filter(test)
     const names = [...new Set(found.map(({ refapp }) => refapp))]
-    return names.length === 0 ? '' : `${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`
+    return names.length === 0
+      ? ''
+      : `${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`
   }
   const add = (name: string, neededFor: string, answer: Tool | NotRun | undefined, ok = 'found'): void => {
     if (neededFor === '') return
-    if (answer !== undefined && isNotRun(answer)) checks.push({ name, state: 'missing', found: answer.reason, neededFor, fix: answer.fix })
+    if (answer !== undefined && isNotRun(answer))
+      checks.push({ name, state: 'missing', found: answer.reason, neededFor, fix: answer.fix })
     else checks.push({ name, state: 'ok', found: answer?.version ?? ok, neededFor })
   }
-  add('go', users(({ toolchain }) => toolchain === 'go'), await goToolchain())
-  add('python', users(({ toolchain }) => toolchain === 'python'), await pythonToolchain())
-  add('npm', users(({ build }) => build.some(([program]) => program === 'npm')), await npmToolchain())
+  add(
+    'go',
+    users(({ toolchain }) => toolchain === 'go'),
+    await goToolchain()
+  )
+  add(
+    'python',
+    users(({ toolchain }) => toolchain === 'python'),
+    await pythonToolchain()
+  )
+  add(
+    'npm',
+    users(({ build }) => build.some(([program]) => program === 'npm')),
+    await npmToolchain()
+  )
   for (const [name, program, pack] of [
     ['postgres', 'postgres', 'postgresql'],
     ['redis', 'redis-server', 'redis-server'],
     ['memcached', 'memcached', 'memcached']
   ] as const) {
     const path = await findProgram(program)
-    const missing = { reason: `${program} is not installed`, fix: `apt-get install ${pack}, or --${name} with a running one` }
-    add(name, users(({ backends }) => backends.includes(name as BackendName)), path === undefined ? missing : { path, version: path })
+    const missing = {
+      reason: `${program} is not installed`,
+      fix: `apt-get install ${pack}, or --${name} with a running one`
+    }
+    add(
+      name,
+      users(({ backends }) => backends.includes(name)),
+      path === undefined ? missing : { path, version: path }
+    )
   }
   const withCeleris = users((server) => server.celeris)
   if (withCeleris !== '') {
     const named = celeris === undefined ? 'no version' : 'dir' in celeris ? celeris.dir : celeris.version
-    add('celeris', withCeleris, celeris === undefined ? { reason: 'no version named', fix: '--celeris v1.5.8 or DIR' } : await moduleObstacle(celeris), named)
-    add('io_uring', users(({ engine }) => engine === 'iouring'), await engineObstacle('iouring'), 'usable')
+    add(
+      'celeris',
+      withCeleris,
+      celeris === undefined
+        ? { reason: 'no version named', fix: '--celeris v1.5.8 or DIR' }
+        : await moduleObstacle(celeris),
+      named
+    )
+    add(
+      'io_uring',
+      users(({ engine }) => engine === 'iouring'),
+      await engineObstacle('iouring'),
+      'usable'
+    )
     checks.push(...(await lockedMemory(withCeleris)))
   }
-  checks.push({ name: 'cores', state: cpus().length >= 2 ? 'ok' : 'limited', found: String(cpus().length), neededFor: 'load beside the server' })
+  checks.push({
+    name: 'cores',
+    state: cpus().length >= 2 ? 'ok' : 'limited',
+    found: String(cpus().length),
+    neededFor: 'load beside the server'
+  })
   checks.push(
     existsSync('/proc/self/fd')
       ? { name: '/proc', state: 'ok', found: 'readable', neededFor: 'descriptors and memory' }
-      : { name: '/proc', state: 'missing', found: 'not there', neededFor: 'descriptors and memory', fix: 'run on Linux' }
+      : {
+          name: '/proc',
+          state: 'missing',
+          found: 'not there',
+          neededFor: 'descriptors and memory',
+          fix: 'run on Linux'
+        }
   )
   return checks
 }
@@ -66,7 +118,17 @@ async function lockedMemory(neededFor: string): Promise<Check[]> {
   const text = /^Max locked memory\s+(\S+)/m.exec(limits)?.[1]
   if (text === undefined) return []
   const bytes = text === 'unlimited' ? Infinity : Number(text)
-  const check = { name: 'locked memory', found: text === 'unlimited' ? text : `${Math.round(bytes / 1048576)} MiB`, neededFor }
+  const check = {
+    name: 'locked memory',
+    found: text === 'unlimited' ? text : `${Math.round(bytes / 1048576)} MiB`,
+    neededFor
+  }
   if (bytes >= LEAST_LOCKED * cpus().length) return [{ ...check, state: 'ok' }]
-  return [{ ...check, state: 'limited', fix: 'ulimit -l unlimited; below 12 MiB a worker, io_uring runs with one worker' }]
+  return [
+    {
+      ...check,
+      state: 'limited',
+      fix: 'ulimit -l unlimited; below 12 MiB a worker, io_uring runs with one worker'
+    }
+  ]
 }

@@ -63,7 +63,7 @@ export function launch(options: LaunchOptions): Promise<Target> {
   const [program, ...args] = options.argv
   const child = spawn(program!, args, {
     cwd: options.cwd,
-    env: { ...process.env, ...options.env },
+    env: { ...process.env, PROBATORIUM_RUN: String(process.pid), ...options.env },
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe']
   })
@@ -104,7 +104,10 @@ export function launch(options: LaunchOptions): Promise<Target> {
       return { how: 'gone', tookMs: 0, ...(exit === undefined ? {} : { exit }) }
     }
     child.kill('SIGTERM')
-    const timely = await Promise.race([exited, new Promise<undefined>((resolve) => setTimeout(resolve, graceMs, undefined))])
+    const timely = await Promise.race([
+      exited,
+      new Promise<undefined>((resolve) => setTimeout(resolve, graceMs, undefined))
+    ])
     // Children of the server go with it, also where it ended by itself.
     killGroup(pid)
     const info = timely ?? (await exited)
@@ -159,7 +162,8 @@ export function launch(options: LaunchOptions): Promise<Target> {
           output: () => tail.all(),
           exit: () => exit,
           exited,
-          census: (): Promise<Census | undefined> => (exit === undefined ? takeCensus(pid!) : Promise.resolve(undefined)),
+          census: (): Promise<Census | undefined> =>
+            exit === undefined ? takeCensus(pid!) : Promise.resolve(undefined),
           stop
         } as Target)
       }, 50)

@@ -3,7 +3,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { isMap, isNode, LineCounter, parseDocument, type Document } from 'yaml'
 import { z } from 'zod'
-import { manifestSchema, type BackendName, type EngineDocument, type ManifestDocument, type RefappDocument } from '../documents/manifest.ts'
+import {
+  manifestSchema,
+  type BackendName,
+  type EngineDocument,
+  type ManifestDocument,
+  type RefappDocument
+} from '../documents/manifest.ts'
 import { waiverFileSchema, type Waiver } from '../documents/waivers.ts'
 import { parseDuration } from '../kit/duration.ts'
 import { UserError } from '../kit/errors.ts'
@@ -51,13 +57,20 @@ export const MANIFEST_NAME = 'probatorium.yml'
  */
 export function loadManifest(named: string | undefined, suiteRoot: string): Manifest {
   const here = resolve(MANIFEST_NAME)
-  const path = named === undefined ? (existsSync(here) ? here : join(suiteRoot, MANIFEST_NAME)) : resolve(named)
+  const path =
+    named === undefined ? (existsSync(here) ? here : join(suiteRoot, MANIFEST_NAME)) : resolve(named)
   const document = readYaml(path, named ?? path, manifestSchema)
   const folder = dirname(path)
   const servers = document.refapps.flatMap((refapp) => serversOf(refapp, folder, suiteRoot))
-  const doubled = servers.find((a, i) => servers.findIndex((b) => b.refapp === a.refapp && b.engine === a.engine) !== i)
+  const doubled = servers.find(
+    (a, i) => servers.findIndex((b) => b.refapp === a.refapp && b.engine === a.engine) !== i
+  )
   if (doubled !== undefined) {
-    throw new UserError({ where: named ?? path, what: `refapp ${doubled.refapp} is declared twice`, fix: 'give each refapp its own slug' })
+    throw new UserError({
+      where: named ?? path,
+      what: `refapp ${doubled.refapp} is declared twice`,
+      fix: 'give each refapp its own slug'
+    })
   }
   return {
     path,
@@ -88,7 +101,11 @@ function serversOf(refapp: RefappDocument, folder: string, suiteRoot: string): S
     const dir = merged.dir
     const run = merged.run
     if (run === undefined) {
-      throw new UserError({ where: join(folder, MANIFEST_NAME), what: `${refapp.slug}/${engine} has no run`, fix: 'add run: [command, arguments]' })
+      throw new UserError({
+        where: join(folder, MANIFEST_NAME),
+        what: `${refapp.slug}/${engine} has no run`,
+        fix: 'add run: [command, arguments]'
+      })
     }
     return {
       refapp: refapp.slug,
@@ -102,15 +119,17 @@ function serversOf(refapp: RefappDocument, folder: string, suiteRoot: string): S
       backends: refapp.backends ?? [],
       celeris: refapp.celeris ?? false,
       debugVars: refapp.debug_vars ?? '/debug/vars',
-      readyTimeoutMs: refapp.ready_timeout === undefined ? 30_000 : parseDuration(refapp.ready_timeout, 'ready_timeout'),
-      stopTimeoutMs: refapp.stop_timeout === undefined ? 8000 : parseDuration(refapp.stop_timeout, 'stop_timeout'),
+      readyTimeoutMs:
+        refapp.ready_timeout === undefined ? 30_000 : parseDuration(refapp.ready_timeout, 'ready_timeout'),
+      stopTimeoutMs:
+        refapp.stop_timeout === undefined ? 8000 : parseDuration(refapp.stop_timeout, 'stop_timeout'),
       ...(refapp.markov === undefined ? {} : { markov: at(refapp.markov) })
     }
   })
 }
 
 function compact(routes: Record<string, string | undefined>): RouteMap {
-  return Object.fromEntries(Object.entries(routes).filter(([, path]) => path !== undefined)) as RouteMap
+  return Object.fromEntries(Object.entries(routes).filter(([, path]) => path !== undefined))
 }
 
 /** Reads a YAML file by a schema, with the line of every problem. @throws UserError with all of them */
@@ -121,7 +140,11 @@ export function readYaml<T>(path: string, shown: string, schema: z.ZodType<T>): 
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     const what = code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code})`
-    throw new UserError({ where: shown, what, fix: `name an existing file, or make one: see docs/manifest.md` })
+    throw new UserError({
+      where: shown,
+      what,
+      fix: `name an existing file, or make one: see docs/manifest.md`
+    })
   }
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
@@ -132,8 +155,14 @@ export function readYaml<T>(path: string, shown: string, schema: z.ZodType<T>): 
   }
   const read = schema.safeParse(document.toJS({ maxAliasCount: 100 }))
   if (read.success) return read.data
-  const problems = flattenIssues(read.error.issues).map((issue) => describe(issue, document, lines, shown, schema))
-  throw new UserError(problems.length === 1 ? problems[0]! : [`${shown}: ${problems.length} problems`, ...problems.map((text) => `  ${text}`)].join('\n'))
+  const problems = flattenIssues(read.error.issues).map((issue) =>
+    describe(issue, document, lines, shown, schema)
+  )
+  throw new UserError(
+    problems.length === 1
+      ? problems[0]!
+      : [`${shown}: ${problems.length} problems`, ...problems.map((text) => `  ${text}`)].join('\n')
+  )
 }
 
 interface Issue {
@@ -153,11 +182,24 @@ function flattenIssues(issues: readonly z.core.$ZodIssue[], prefix: PropertyKey[
       const best = deepest.sort((a, b) => a.length - b.length)[0]
       if (best !== undefined) return best
     }
-    return [{ code: issue.code, path, message: issue.message, ...(issue.code === 'unrecognized_keys' ? { keys: issue.keys } : {}) }]
+    return [
+      {
+        code: issue.code,
+        path,
+        message: issue.message,
+        ...(issue.code === 'unrecognized_keys' ? { keys: issue.keys } : {})
+      }
+    ]
   })
 }
 
-function describe(issue: Issue, document: Document, lines: LineCounter, shown: string, schema: z.ZodType): string {
+function describe(
+  issue: Issue,
+  document: Document,
+  lines: LineCounter,
+  shown: string,
+  schema: z.ZodType
+): string {
   const trail = issue.path.map(String).join('.') || 'the document'
   if (issue.keys !== undefined) {
     const allowed = keysAt(schema, issue.path)
@@ -178,8 +220,11 @@ function lineOf(document: Document, lines: LineCounter, path: readonly PropertyK
     const parent: unknown = depth === 1 ? document.contents : document.getIn(path.slice(0, depth - 1), true)
     const key = path[depth - 1]
     if (isMap(parent)) {
-      const pair = parent.items.find((item) => String((item.key as { value?: unknown } | null)?.value ?? item.key) === String(key))
-      if (pair !== undefined && isNode(pair.key) && pair.key.range) return lines.linePos(pair.key.range[0]).line
+      const pair = parent.items.find(
+        (item) => String((item.key as { value?: unknown } | null)?.value ?? item.key) === String(key)
+      )
+      if (pair !== undefined && isNode(pair.key) && pair.key.range)
+        return lines.linePos(pair.key.range[0]).line
     }
     const node: unknown = document.getIn(path.slice(0, depth), true)
     if (isNode(node) && node.range) return lines.linePos(node.range[0]).line
@@ -196,7 +241,8 @@ function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
     anyOf?: JsonSchema[]
   }
   let nodes: JsonSchema[] = [z.toJSONSchema(schema, { io: 'input' }) as JsonSchema]
-  const unfold = (list: JsonSchema[]): JsonSchema[] => list.flatMap((node) => (node.anyOf === undefined ? [node] : unfold(node.anyOf)))
+  const unfold = (list: JsonSchema[]): JsonSchema[] =>
+    list.flatMap((node) => (node.anyOf === undefined ? [node] : unfold(node.anyOf)))
   for (const key of path) {
     nodes = unfold(nodes).flatMap((node) => {
       if (typeof key === 'number') return node.items === undefined ? [] : [node.items]

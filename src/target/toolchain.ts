@@ -19,7 +19,11 @@ export interface Tool {
 const answers = new Map<string, Promise<Tool | NotRun>>()
 
 /** Runs a program and gives its output; undefined where it is missing or fails. */
-export async function ask(program: string, args: readonly string[], timeoutMs = 10_000): Promise<string | undefined> {
+export async function ask(
+  program: string,
+  args: readonly string[],
+  timeoutMs = 10_000
+): Promise<string | undefined> {
   const result = await execa(program, args, { reject: false, timeout: timeoutMs, all: true, stdin: 'ignore' })
   return result.failed ? undefined : result.all
 }
@@ -52,7 +56,8 @@ export function pythonToolchain(): Promise<Tool | NotRun> {
       const version = /Python (3\.\d+\.\d+)/.exec((await ask(program, ['--version'])) ?? '')?.[1]
       if (version === undefined) continue
       if (older(version, '3.10')) return { reason: `Python ${version} is older than 3.10`, fix }
-      if ((await ask(program, ['-c', 'import venv, ensurepip'])) === undefined) return { reason: 'Python has no venv module', fix }
+      if ((await ask(program, ['-c', 'import venv, ensurepip'])) === undefined)
+        return { reason: 'Python has no venv module', fix }
       return { path: program, version }
     }
     return { reason: 'Python 3 is missing', fix }
@@ -81,15 +86,20 @@ export function older(version: string, than: string): boolean {
 /** Whether this kernel can run a celeris engine; undefined where it can. */
 export async function engineObstacle(engine: string): Promise<NotRun | undefined> {
   if (engine === 'std') return undefined
-  if (process.platform !== 'linux') return { reason: `the engine ${engine} needs Linux`, fix: 'run it on Linux' }
+  if (process.platform !== 'linux')
+    return { reason: `the engine ${engine} needs Linux`, fix: 'run it on Linux' }
   if (engine !== 'iouring') return undefined
   const kernel = /^(\d+\.\d+)/.exec(release())?.[1] ?? '0'
-  if (older(kernel, '5.10')) return { reason: `io_uring needs kernel 5.10, this is ${kernel}`, fix: 'run it on a newer kernel' }
+  if (older(kernel, '5.10'))
+    return { reason: `io_uring needs kernel 5.10, this is ${kernel}`, fix: 'run it on a newer kernel' }
   const disabled = '/proc/sys/kernel/io_uring_disabled'
   if (existsSync(disabled)) {
     const value = (await readFile(disabled, 'latin1')).trim()
     if (value === '2' || (value === '1' && process.getuid?.() !== 0)) {
-      return { reason: `io_uring is disabled here (kernel.io_uring_disabled=${value})`, fix: 'sysctl kernel.io_uring_disabled=0' }
+      return {
+        reason: `io_uring is disabled here (kernel.io_uring_disabled=${value})`,
+        fix: 'sysctl kernel.io_uring_disabled=0'
+      }
     }
   }
   return undefined

@@ -64,18 +64,28 @@ export async function runCell(options: CellOptions): Promise<Cell> {
   const target = await options.start(options.signal)
   const vitals = new LoopVitals()
   let opened: Promise<void> | undefined
-  const books: Books = { tallies: new Map(), ledgers: new Map(), notes: [], incidents: [], findings: undefined! }
+  const books: Books = {
+    tallies: new Map(),
+    ledgers: new Map(),
+    notes: [],
+    incidents: [],
+    findings: undefined!
+  }
   const onFirst = (believed: Believed): void => {
     const { finding, draft } = believed
     options.log.progress(`${name}: ${finding.severity} ${finding.predicate} ${finding.case ?? ''}`)
     // The first HIGH gets the forensics; later ones of the cell would see the traces of the first.
     if (finding.severity !== 'HIGH' || opened !== undefined) return
-    opened = openIncident({ folder: options.incidentsFolder, finding, draft, target, facts: options.facts }).then(
-      (folder) => {
-        finding.incident = `incidents/${folder}`
-        books.incidents.push(finding.incident)
-      }
-    )
+    opened = openIncident({
+      folder: options.incidentsFolder,
+      finding,
+      draft,
+      target,
+      facts: options.facts
+    }).then((folder) => {
+      finding.incident = `incidents/${folder}`
+      books.incidents.push(finding.incident)
+    })
   }
   books.findings = new FindingBook(name, onFirst)
 
@@ -85,7 +95,10 @@ export async function runCell(options: CellOptions): Promise<Cell> {
   let aborted = false
   let stopped: Awaited<ReturnType<Target['stop']>> | undefined
   try {
-    const learned = await preflight(target, { random: options.random.child('preflight'), signal: options.signal })
+    const learned = await preflight(target, {
+      random: options.random.child('preflight'),
+      signal: options.signal
+    })
     const begun = performance.now()
     capabilities = learned
     properties = await traffic(options, target, learned, vitals, books, name, (seconds) => {
@@ -124,7 +137,9 @@ export async function runCell(options: CellOptions): Promise<Cell> {
     traffic_seconds: Math.round(trafficSeconds * 10) / 10,
     tier_1: tier1Of(books, options.sliceNames, target, properties),
     findings: believed.map(({ finding }) => finding),
-    finding_repeats: Object.fromEntries(believed.map(({ finding, times }) => [finding.fingerprint ?? '', times])),
+    finding_repeats: Object.fromEntries(
+      believed.map(({ finding, times }) => [finding.fingerprint ?? '', times])
+    ),
     coverage: { slices, groups, ...(properties === undefined ? {} : { properties: properties.coverage }) },
     ...(capabilities === undefined ? {} : { capabilities: { ...capabilities } }),
     ...(properties === undefined ? {} : propertyFields(properties)),
@@ -232,14 +247,18 @@ function tier1Of(
   target: Target,
   properties: PropertyReport | undefined
 ): Tier1 {
-  const tier1: Tier1 = { ready_at: target.readyAt.toISOString(), refapp_stderr_tail: target.output().slice(-80) }
+  const tier1: Tier1 = {
+    ready_at: target.readyAt.toISOString(),
+    refapp_stderr_tail: target.output().slice(-80)
+  }
   for (const slice of names) {
     const entries = books.tallies.get(slice)?.entries() ?? []
     const group = SUB_TALLY[slice]
     if (group === undefined) {
       const walkers: Record<string, number> = {}
       for (const [counter, value] of entries) {
-        if (/^(requests_|walker_(re)?log|invariant_)/.test(counter)) Object.assign(tier1, { [counter]: value })
+        if (/^(requests_|walker_(re)?log|invariant_)/.test(counter))
+          Object.assign(tier1, { [counter]: value })
         else walkers[counter] = value
       }
       tier1.walkers = walkers
@@ -281,7 +300,10 @@ function verdictOf(
   const failOn = options.failOn === 'never' ? 'high' : options.failOn
   const failing = (cell.findings ?? []).filter(({ severity }) => fails(severity, failOn, options.strict))
   if (failing.length > 0) {
-    return { status: 'fail', failure_reason: `${failing.length} findings, first: ${failing[0]!.title ?? failing[0]!.predicate}` }
+    return {
+      status: 'fail',
+      failure_reason: `${failing.length} findings, first: ${failing[0]!.title ?? failing[0]!.predicate}`
+    }
   }
   if (aborted) return { status: 'aborted', failure_reason: 'the run was stopped' }
   const gaps = Object.entries(cell.coverage?.slices ?? {}).flatMap(([slice, entry]) => {

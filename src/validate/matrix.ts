@@ -123,7 +123,14 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
     }
     for (const { refapp, engine } of inherited.left) {
       if (cells.some((cell) => cell.refapp === refapp && cell.engine === engine)) continue
-      cells.push({ refapp, engine, arch: options.arch, status: 'not_run', failure_reason: 'the run was stopped before this cell', fix: `--resume ${resultsPath}` })
+      cells.push({
+        refapp,
+        engine,
+        arch: options.arch,
+        status: 'not_run',
+        failure_reason: 'the run was stopped before this cell',
+        fix: `--resume ${resultsPath}`
+      })
     }
   } finally {
     await backends.stop()
@@ -145,24 +152,37 @@ async function readDocument(path: string): Promise<ResultDocument> {
   try {
     text = await readFile(path, 'utf8')
   } catch (error) {
-    throw new UserError({ where: path, what: `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, fix: 'name a validate-results.json' })
+    throw new UserError({
+      where: path,
+      what: `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
+      fix: 'name a validate-results.json'
+    })
   }
   try {
     return parseResultDocument(text)
   } catch (error) {
-    if (error instanceof DocumentProblem) throw new UserError({ where: path, what: error.message, fix: error.fix })
+    if (error instanceof DocumentProblem)
+      throw new UserError({ where: path, what: error.message, fix: error.fix })
     throw error
   }
 }
 
 const FINAL = new Set(['pass', 'fail', 'vacuous'])
 
-function inherit(prior: ResultDocument | undefined, runnable: PlannedCell[], options: MatrixOptions): { cells: Cell[]; left: PlannedCell[] } {
+function inherit(
+  prior: ResultDocument | undefined,
+  runnable: PlannedCell[],
+  options: MatrixOptions
+): { cells: Cell[]; left: PlannedCell[] } {
   const cells: Cell[] = []
   const left: PlannedCell[] = []
   for (const planned of runnable) {
     const old = prior?.validation_results.cells.find(
-      (cell) => cell.refapp === planned.refapp && cell.engine === planned.engine && cell.arch === options.arch && FINAL.has(statusOf(cell) ?? '')
+      (cell) =>
+        cell.refapp === planned.refapp &&
+        cell.engine === planned.engine &&
+        cell.arch === options.arch &&
+        FINAL.has(statusOf(cell) ?? '')
     )
     if (old === undefined) left.push(planned)
     else cells.push({ ...old, resumed_from: old.resumed_from ?? options.resume! })
@@ -179,13 +199,25 @@ function resumeOf(options: MatrixOptions, prior: ResultDocument, cells: readonly
     inherited_cells: cells.filter((cell) => cell.resumed_from !== undefined).length,
     ran_cells: cells.filter((cell) => cell.resumed_from === undefined && statusOf(cell) !== 'not_run').length,
     not_inherited: results.cells
-      .filter((old) => !cells.some((cell) => cell.refapp === old.refapp && cell.engine === old.engine && cell.resumed_from !== undefined))
-      .map((old) => `${old.refapp}/${old.engine}: ${old.arch === options.arch ? `it was ${old.status ?? 'not stated'}` : `it is of ${old.arch}`}`)
+      .filter(
+        (old) =>
+          !cells.some(
+            (cell) =>
+              cell.refapp === old.refapp && cell.engine === old.engine && cell.resumed_from !== undefined
+          )
+      )
+      .map(
+        (old) =>
+          `${old.refapp}/${old.engine}: ${old.arch === options.arch ? `it was ${old.status ?? 'not stated'}` : `it is of ${old.arch}`}`
+      )
   }
 }
 
 /** Prepares every server; what cannot run becomes a `not_run` cell with its reason. */
-export async function planCells(options: Pick<MatrixOptions, 'servers' | 'celeris' | 'arch' | 'signal' | 'log'>, backends: Backends): Promise<{ runnable: PlannedCell[]; notRun: Cell[] }> {
+export async function planCells(
+  options: Pick<MatrixOptions, 'servers' | 'celeris' | 'arch' | 'signal' | 'log'>,
+  backends: Backends
+): Promise<{ runnable: PlannedCell[]; notRun: Cell[] }> {
   const { servers, arch, log, signal } = options
   if (!('map' in servers)) {
     const { url, pid, routes } = servers
@@ -204,7 +236,14 @@ export async function planCells(options: Pick<MatrixOptions, 'servers' | 'celeri
   for (const server of servers) {
     if (signal.aborted) break
     const refuse = ({ reason, fix }: { reason: string; fix: string }): void => {
-      notRun.push({ refapp: server.refapp, engine: server.engine, arch, status: 'not_run', failure_reason: reason, fix })
+      notRun.push({
+        refapp: server.refapp,
+        engine: server.engine,
+        arch,
+        status: 'not_run',
+        failure_reason: reason,
+        fix
+      })
     }
     const ready = await prepare(server, {
       signal,
@@ -216,8 +255,8 @@ export async function planCells(options: Pick<MatrixOptions, 'servers' | 'celeri
       continue
     }
     const env = server.backends.length === 0 ? {} : await backends.environment(server.backends)
-    if (isNotRun(env)) refuse(env as { reason: string; fix: string })
-    else runnable.push(plannedCell(server, ready, env as Record<string, string>))
+    if (isNotRun(env)) refuse(env)
+    else runnable.push(plannedCell(server, ready, env))
   }
   log.progressDone()
   return { runnable, notRun }
@@ -227,7 +266,15 @@ function plannedCell(server: ServerSpec, ready: Prepared, env: Record<string, st
   return {
     refapp: server.refapp,
     engine: server.engine,
-    start: (signal) => launch({ argv: ready.argv, cwd: ready.cwd, env: { ...server.env, ...env }, routes: server.routes, readyTimeoutMs: server.readyTimeoutMs, signal }),
+    start: (signal) =>
+      launch({
+        argv: ready.argv,
+        cwd: ready.cwd,
+        env: { ...server.env, ...env },
+        routes: server.routes,
+        readyTimeoutMs: server.readyTimeoutMs,
+        signal
+      }),
     slices: (names, capabilities) => slicesFor(names, capabilities, server.markov),
     debugVarsPath: server.debugVars,
     stopGraceMs: server.stopTimeoutMs
@@ -250,7 +297,12 @@ async function oneCell(planned: PlannedCell, trafficMs: number, options: MatrixO
     stopGraceMs: planned.stopGraceMs,
     incidentsFolder: join(options.out, 'incidents'),
     database: join(options.out, 'observer.sqlite'),
-    facts: { seed: options.seed, arch: options.arch, suite_version: options.suiteVersion, command: options.command },
+    facts: {
+      seed: options.seed,
+      arch: options.arch,
+      suite_version: options.suiteVersion,
+      command: options.command
+    },
     failOn: options.failOn,
     strict: options.strict,
     log: options.log,
@@ -265,7 +317,12 @@ async function oneCell(planned: PlannedCell, trafficMs: number, options: MatrixO
     if (error instanceof LaunchFailed) {
       const tail = error.output.slice(-15)
       const shown = tail.length === 0 ? 'it printed nothing' : `its last output:\n    ${tail.join('\n    ')}`
-      return { ...base, status: 'fail', failure_reason: `${error.message}; ${shown}`, tier_1: { refapp_stderr_tail: [...error.output] } }
+      return {
+        ...base,
+        status: 'fail',
+        failure_reason: `${error.message}; ${shown}`,
+        tier_1: { refapp_stderr_tail: [...error.output] }
+      }
     }
     if (error instanceof InfraError) return { ...base, status: 'error', failure_reason: error.message }
     throw error

@@ -8,22 +8,39 @@ export function archName(arch: string = process.arch): string {
   return ({ x64: 'amd64', ia32: '386' } as Record<string, string>)[arch] ?? arch
 }
 
-function known(names: readonly string[], allowed: readonly string[], where: string, noun: string): Set<string> {
+function known(
+  names: readonly string[],
+  allowed: readonly string[],
+  where: string,
+  noun: string
+): Set<string> {
   if (names.includes('all')) return new Set(allowed)
   for (const name of names) {
     if (allowed.includes(name)) continue
-    throw new UserError({ where, what: `unknown ${noun} "${name}"${didYouMean(name, allowed)}`, fix: `allowed: all, ${allowed.join(', ')}` })
+    throw new UserError({
+      where,
+      what: `unknown ${noun} "${name}"${didYouMean(name, allowed)}`,
+      fix: `allowed: all, ${allowed.join(', ')}`
+    })
   }
   return new Set(names)
 }
 
 /** The servers of a run, in the order of the manifest. @throws UserError for unknown names and an empty choice */
-export function chooseServers(manifest: Manifest, refapps: readonly string[], engines: readonly string[]): ServerSpec[] {
+export function chooseServers(
+  manifest: Manifest,
+  refapps: readonly string[],
+  engines: readonly string[]
+): ServerSpec[] {
   const wantedRefapps = known(refapps, manifest.refapps, 'refapps', 'refapp')
   const wantedEngines = known(engines, manifest.engines, 'engines', 'engine')
-  const chosen = manifest.servers.filter(({ refapp, engine }) => wantedRefapps.has(refapp) && wantedEngines.has(engine))
+  const chosen = manifest.servers.filter(
+    ({ refapp, engine }) => wantedRefapps.has(refapp) && wantedEngines.has(engine)
+  )
   if (chosen.length > 0) return chosen
-  const offered = manifest.servers.filter(({ refapp }) => wantedRefapps.has(refapp)).map(({ engine }) => engine)
+  const offered = manifest.servers
+    .filter(({ refapp }) => wantedRefapps.has(refapp))
+    .map(({ engine }) => engine)
   throw new UserError({
     where: 'engines',
     what: `no cell: ${[...wantedRefapps].join(', ')} has no engine ${[...wantedEngines].join(', ')}`,

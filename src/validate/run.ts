@@ -28,18 +28,32 @@ export interface ValidateHooks {
 const LONGEST_URL_FREE = ['refapps', 'engines', 'celeris', 'config'] as const
 
 /** Runs the validation; the result document and the findings are in the output folder. */
-export async function validate(inputs: ValidateInputs, given: ReadonlySet<string>, hooks: ValidateHooks): Promise<MatrixResult & { seed: string; out: string }> {
+export async function validate(
+  inputs: ValidateInputs,
+  given: ReadonlySet<string>,
+  hooks: ValidateHooks
+): Promise<MatrixResult & { seed: string; out: string }> {
   const seed = inputs.seed ?? freshSeed()
   const root = suiteRoot()
   const attached = inputs.url
   if (attached === undefined) {
     for (const name of ['pid', 'route'] as const) {
-      if (given.has(name)) throw new UserError({ where: `--${name}`, what: 'it belongs to --url', fix: 'name the server with --url http://HOST:PORT' })
+      if (given.has(name))
+        throw new UserError({
+          where: `--${name}`,
+          what: 'it belongs to --url',
+          fix: 'name the server with --url http://HOST:PORT'
+        })
     }
   } else {
     readUrl(attached)
     for (const name of LONGEST_URL_FREE) {
-      if (given.has(name)) throw new UserError({ where: `--${name}`, what: 'it does not go with --url', fix: 'leave one of the two out' })
+      if (given.has(name))
+        throw new UserError({
+          where: `--${name}`,
+          what: 'it does not go with --url',
+          fix: 'leave one of the two out'
+        })
     }
   }
   const manifest = attached === undefined ? loadManifest(inputs.config, root) : undefined
@@ -48,9 +62,16 @@ export async function validate(inputs: ValidateInputs, given: ReadonlySet<string
   const servers =
     attached === undefined
       ? chooseServers(manifest!, inputs.refapps, inputs.engines)
-      : { url: attached, routes: inputs.route ?? {}, ...(inputs.pid === undefined ? {} : { pid: inputs.pid }) }
+      : {
+          url: attached,
+          routes: inputs.route ?? {},
+          ...(inputs.pid === undefined ? {} : { pid: inputs.pid })
+        }
   const gates = manifest?.gates ?? {}
-  const waivers = [...(gates.waivers ?? []), ...(inputs.waivers === undefined ? [] : loadWaivers(inputs.waivers))]
+  const waivers = [
+    ...(gates.waivers ?? []),
+    ...(inputs.waivers === undefined ? [] : loadWaivers(inputs.waivers))
+  ]
   const failOn: FailOn = given.has('fail-on') ? inputs['fail-on'] : (gates.fail_on ?? inputs['fail-on'])
   const expectCells = inputs['expect-cells'] ?? gates.expect_cells
   const out = resolve(inputs.out)
@@ -97,7 +118,10 @@ async function writeFindings({ document }: MatrixResult, out: string): Promise<v
   const sorted = [...findings].sort((a, b) => rank[a.severity] - rank[b.severity])
   for (const [i, finding] of sorted.entries()) {
     const safe = (finding.case ?? finding.predicate).replaceAll(/[^A-Za-z0-9._-]+/g, '_').slice(0, 60)
-    await writeFile(join(folder, `${String(i + 1).padStart(2, '0')}-${safe}.json`), `${JSON.stringify(finding, null, 2)}\n`)
+    await writeFile(
+      join(folder, `${String(i + 1).padStart(2, '0')}-${safe}.json`),
+      `${JSON.stringify(finding, null, 2)}\n`
+    )
   }
 }
 
@@ -118,8 +142,10 @@ function commandOf(inputs: ValidateInputs, given: ReadonlySet<string>, seed: str
     if (value === true) words.push(`--${name}`)
     else if (name === 'duration') words.push(`--${name}`, `${Number(value)}ms`)
     else if (Array.isArray(value)) words.push(`--${name}`, value.join(','))
-    else if (typeof value === 'object') for (const [key, path] of Object.entries(value as Record<string, string>)) words.push(`--${name}`, `${key}=${path}`)
-    else words.push(`--${name}`, String(value as string | number))
+    else if (typeof value === 'object')
+      for (const [key, path] of Object.entries(value as Record<string, string>))
+        words.push(`--${name}`, `${key}=${path}`)
+    else words.push(`--${name}`, String(value))
   }
   return [...words, '--seed', seed].join(' ')
 }

@@ -31,7 +31,14 @@ export class HttpResponse {
   /** 1xx responses that came before. */
   interim: HttpResponse[] = []
 
-  constructor(method: string, minor: 0 | 1, status: number, reason: string, lines: readonly string[], headBytes: number) {
+  constructor(
+    method: string,
+    minor: 0 | 1,
+    status: number,
+    reason: string,
+    lines: readonly string[],
+    headBytes: number
+  ) {
     this.method = method
     this.minor = minor
     this.status = status
@@ -102,7 +109,16 @@ class Broken extends Error {
   }
 }
 
-type State = 'head' | 'fixed' | 'until-close' | 'chunk-size' | 'chunk-data' | 'chunk-end' | 'trailers' | 'upgraded' | 'broken'
+type State =
+  | 'head'
+  | 'fixed'
+  | 'until-close'
+  | 'chunk-size'
+  | 'chunk-data'
+  | 'chunk-end'
+  | 'trailers'
+  | 'upgraded'
+  | 'broken'
 
 export class ResponseParser {
   readonly #events: ParserEvents
@@ -119,7 +135,11 @@ export class ResponseParser {
 
   constructor(events: ParserEvents, limits: ParserLimits = {}) {
     this.#events = events
-    this.#limit = { headBytes: limits.headBytes ?? 65_536, fields: limits.fields ?? 1000, bodyBytes: limits.bodyBytes ?? 64 << 20 }
+    this.#limit = {
+      headBytes: limits.headBytes ?? 65_536,
+      fields: limits.fields ?? 1000,
+      bodyBytes: limits.bodyBytes ?? 64 << 20
+    }
   }
 
   /** Method of the next request that was sent; a response without one is an error. */
@@ -134,7 +154,9 @@ export class ResponseParser {
 
   /** Bytes of an unfinished response are held. */
   get midway(): boolean {
-    return this.#state !== 'head' ? this.#state !== 'broken' && this.#state !== 'upgraded' : this.#rest.length > 0
+    return this.#state !== 'head'
+      ? this.#state !== 'broken' && this.#state !== 'upgraded'
+      : this.#rest.length > 0
   }
 
   get broken(): boolean {
@@ -202,14 +224,20 @@ export class ResponseParser {
   }
 
   #head(data: Buffer): number {
-    if (this.#closing) throw new Broken('after-close', 'bytes follow a response that announced the close', 'RFC 9112 9.6')
+    if (this.#closing)
+      throw new Broken('after-close', 'bytes follow a response that announced the close', 'RFC 9112 9.6')
     const end = data.indexOf(HEAD_END)
     if (end < 0 || end > this.#limit.headBytes) {
       if (data.length > this.#limit.headBytes || end >= 0) {
-        throw new Broken('head-too-long', `the head is longer than ${this.#limit.headBytes} bytes`, 'RFC 9112 2.1')
+        throw new Broken(
+          'head-too-long',
+          `the head is longer than ${this.#limit.headBytes} bytes`,
+          'RFC 9112 2.1'
+        )
       }
       const bare = data.indexOf('\n\n', 0, 'latin1')
-      if (bare >= 0) throw new Broken('bare-lf', 'lines of the head end in LF without CR', 'RFC 9112 2.2', bare)
+      if (bare >= 0)
+        throw new Broken('bare-lf', 'lines of the head end in LF without CR', 'RFC 9112 2.2', bare)
       if (data.length >= 5 && data.toString('latin1', 0, 5) !== 'HTTP/') {
         throw new Broken('status-line', 'the answer does not begin with HTTP/', 'RFC 9112 4')
       }
@@ -218,18 +246,38 @@ export class ResponseParser {
     const lines = data.toString('latin1', 0, end).split('\r\n')
     const statusLine = STATUS_LINE.exec(lines[0]!)
     if (statusLine === null) {
-      throw new Broken('status-line', `not a status line: ${JSON.stringify(lines[0]!.slice(0, 80))}`, 'RFC 9112 4')
+      throw new Broken(
+        'status-line',
+        `not a status line: ${JSON.stringify(lines[0]!.slice(0, 80))}`,
+        'RFC 9112 4'
+      )
     }
     lines.shift()
-    if (lines.length > this.#limit.fields) throw new Broken('too-many-fields', `${lines.length} fields`, 'RFC 9110 5.4')
+    if (lines.length > this.#limit.fields)
+      throw new Broken('too-many-fields', `${lines.length} fields`, 'RFC 9110 5.4')
     const status = Number(statusLine[2])
     const method = this.#expected[0]
-    if (method === undefined) throw new Broken('unasked', `a response (${status}) that no request asked for`, 'RFC 9112 9.2')
-    const response = new HttpResponse(method, statusLine[1] === '0' ? 0 : 1, status, statusLine[3]!, lines, end + 4)
+    if (method === undefined)
+      throw new Broken('unasked', `a response (${status}) that no request asked for`, 'RFC 9112 9.2')
+    const response = new HttpResponse(
+      method,
+      statusLine[1] === '0' ? 0 : 1,
+      status,
+      statusLine[3]!,
+      lines,
+      end + 4
+    )
     this.#fields(response)
     if (status < 200 && status !== 101) {
-      if (response.header('content-length') !== undefined || response.header('transfer-encoding') !== undefined) {
-        throw new Broken('framing-in-1xx', `Content-Length or Transfer-Encoding in a ${status}`, 'RFC 9110 8.6')
+      if (
+        response.header('content-length') !== undefined ||
+        response.header('transfer-encoding') !== undefined
+      ) {
+        throw new Broken(
+          'framing-in-1xx',
+          `Content-Length or Transfer-Encoding in a ${status}`,
+          'RFC 9110 8.6'
+        )
       }
       this.#interim.push(response)
       return end + 4
@@ -249,7 +297,8 @@ export class ResponseParser {
       return data.length
     }
     this.#events.onHead?.(response)
-    if (response.framing === 'none' || (response.framing === 'length' && this.#missing === 0)) this.#complete()
+    if (response.framing === 'none' || (response.framing === 'length' && this.#missing === 0))
+      this.#complete()
     return end + 4
   }
 
@@ -258,9 +307,12 @@ export class ResponseParser {
       if (FIELD.test(line)) continue
       const at = response.lines.indexOf(line)
       const shown = JSON.stringify(line.slice(0, 80))
-      if (line.startsWith(' ') || line.startsWith('\t')) throw new Broken('obs-fold', `a folded field line: ${shown}`, 'RFC 9112 5.2', at)
-      if (/[\r\n\0]/.test(line)) throw new Broken('control-in-field', `CR, LF or NUL in a field: ${shown}`, 'RFC 9110 5.5', at)
-      if (/^[^:]*[ \t]+:/.test(line)) throw new Broken('space-before-colon', `whitespace before the colon: ${shown}`, 'RFC 9112 5.1', at)
+      if (line.startsWith(' ') || line.startsWith('\t'))
+        throw new Broken('obs-fold', `a folded field line: ${shown}`, 'RFC 9112 5.2', at)
+      if (/[\r\n\0]/.test(line))
+        throw new Broken('control-in-field', `CR, LF or NUL in a field: ${shown}`, 'RFC 9110 5.5', at)
+      if (/^[^:]*[ \t]+:/.test(line))
+        throw new Broken('space-before-colon', `whitespace before the colon: ${shown}`, 'RFC 9112 5.1', at)
       throw new Broken('field', `not a field line: ${shown}`, 'RFC 9110 5.1', at)
     }
   }
@@ -276,12 +328,17 @@ export class ResponseParser {
         const low = line.slice(0, 15).toLowerCase()
         if (low === 'content-length:') {
           const value = line.slice(15).trim()
-          if (!DIGITS.test(value)) throw new Broken('content-length', `Content-Length is ${JSON.stringify(value)}`, 'RFC 9110 8.6')
-          if (length !== undefined) throw new Broken('two-lengths', 'two Content-Length fields', 'RFC 9112 6.3')
+          if (!DIGITS.test(value))
+            throw new Broken('content-length', `Content-Length is ${JSON.stringify(value)}`, 'RFC 9110 8.6')
+          if (length !== undefined)
+            throw new Broken('two-lengths', 'two Content-Length fields', 'RFC 9112 6.3')
           length = value
         } else if (low.startsWith('connection:')) connection += `,${line.slice(11).toLowerCase()}`
       } else if (first === 0x74 && line.slice(0, 18).toLowerCase() === 'transfer-encoding:') {
-        coding = coding === undefined ? line.slice(18).trim().toLowerCase() : `${coding}, ${line.slice(18).trim().toLowerCase()}`
+        coding =
+          coding === undefined
+            ? line.slice(18).trim().toLowerCase()
+            : `${coding}, ${line.slice(18).trim().toLowerCase()}`
       }
     }
     const tokens = connection === '' ? [] : connection.split(',').map((token) => token.trim())
@@ -292,7 +349,13 @@ export class ResponseParser {
     if (coding !== undefined && length !== undefined) {
       throw new Broken('length-and-coding', 'Content-Length beside Transfer-Encoding', 'RFC 9112 6.2')
     }
-    if (method === 'HEAD' || status === 304 || status === 204 || status === 101 || (method === 'CONNECT' && status < 300)) {
+    if (
+      method === 'HEAD' ||
+      status === 304 ||
+      status === 204 ||
+      status === 101 ||
+      (method === 'CONNECT' && status < 300)
+    ) {
       response.framing = 'none'
     } else if (coding !== undefined) {
       if (coding !== 'chunked' && !coding.endsWith(', chunked')) {
@@ -302,17 +365,21 @@ export class ResponseParser {
     } else if (length !== undefined) {
       response.framing = 'length'
       this.#missing = Number(length)
-      if (this.#missing > this.#limit.bodyBytes) throw new Broken('body-too-long', `a body of ${length} bytes`, 'RFC 9110 8.6')
+      if (this.#missing > this.#limit.bodyBytes)
+        throw new Broken('body-too-long', `a body of ${length} bytes`, 'RFC 9110 8.6')
     } else {
       response.framing = 'close'
       response.keepAlive = false
     }
-    this.#state = { none: 'head', length: 'fixed', chunked: 'chunk-size', close: 'until-close' }[response.framing] as State
+    this.#state = { none: 'head', length: 'fixed', chunked: 'chunk-size', close: 'until-close' }[
+      response.framing
+    ] as State
   }
 
   #body(piece: Buffer): void {
     this.#size += piece.length
-    if (this.#size > this.#limit.bodyBytes) throw new Broken('body-too-long', `more than ${this.#limit.bodyBytes} bytes of body`, 'RFC 9110 8.6')
+    if (this.#size > this.#limit.bodyBytes)
+      throw new Broken('body-too-long', `more than ${this.#limit.bodyBytes} bytes of body`, 'RFC 9110 8.6')
     this.#response.bodyBytes += piece.length
     if (this.#events.onBody !== undefined) this.#events.onBody(piece, this.#response)
     else this.#parts.push(piece)
@@ -331,7 +398,8 @@ export class ResponseParser {
   #line(data: Buffer, what: string): string | undefined {
     const end = data.indexOf(LINE_END)
     if (end < 0 || end > 4096) {
-      if (data.length > 4096) throw new Broken('chunk-line', `${what} is longer than 4096 bytes`, 'RFC 9112 7.1')
+      if (data.length > 4096)
+        throw new Broken('chunk-line', `${what} is longer than 4096 bytes`, 'RFC 9112 7.1')
       const bare = data.indexOf(0x0a)
       if (bare >= 0 && (bare === 0 || data[bare - 1] !== 0x0d)) {
         throw new Broken('chunk-line', `${what} ends in LF without CR`, 'RFC 9112 7.1', bare)
@@ -345,9 +413,11 @@ export class ResponseParser {
     const line = this.#line(data, 'a chunk size')
     if (line === undefined) return 0
     const match = CHUNK_SIZE.exec(line)
-    if (match === null) throw new Broken('chunk-size', `not a chunk size: ${JSON.stringify(line.slice(0, 40))}`, 'RFC 9112 7.1')
+    if (match === null)
+      throw new Broken('chunk-size', `not a chunk size: ${JSON.stringify(line.slice(0, 40))}`, 'RFC 9112 7.1')
     this.#missing = Number.parseInt(match[1]!, 16)
-    if (this.#missing > this.#limit.bodyBytes) throw new Broken('chunk-size', `a chunk of ${this.#missing} bytes`, 'RFC 9112 7.1')
+    if (this.#missing > this.#limit.bodyBytes)
+      throw new Broken('chunk-size', `a chunk of ${this.#missing} bytes`, 'RFC 9112 7.1')
     this.#response.bodyBytes += line.length + 2
     this.#state = this.#missing === 0 ? 'trailers' : 'chunk-data'
     return line.length + 2
@@ -363,7 +433,8 @@ export class ResponseParser {
 
   #chunkEnd(data: Buffer): number {
     if (data.length < 2) return 0
-    if (data[0] !== 0x0d || data[1] !== 0x0a) throw new Broken('chunk-end', 'chunk data is not followed by CRLF', 'RFC 9112 7.1')
+    if (data[0] !== 0x0d || data[1] !== 0x0a)
+      throw new Broken('chunk-end', 'chunk data is not followed by CRLF', 'RFC 9112 7.1')
     this.#response.bodyBytes += 2
     this.#state = 'chunk-size'
     return 2
@@ -377,7 +448,12 @@ export class ResponseParser {
       this.#complete()
       return 2
     }
-    if (!FIELD.test(line)) throw new Broken('trailer', `not a trailer field: ${JSON.stringify(line.slice(0, 80))}`, 'RFC 9112 7.1.2')
+    if (!FIELD.test(line))
+      throw new Broken(
+        'trailer',
+        `not a trailer field: ${JSON.stringify(line.slice(0, 80))}`,
+        'RFC 9112 7.1.2'
+      )
     const at = line.indexOf(':')
     this.#response.trailers.push([line.slice(0, at), line.slice(at + 1).trim()])
     return line.length + 2
@@ -423,8 +499,18 @@ export function parseResponses(bytes: Buffer, methods: readonly string[], closed
 }
 
 /** A request as bytes; the caller answers for its correctness. */
-export function formatRequest(request: { method: string; target: string; headers: readonly (readonly [string, string])[]; body?: Buffer | string }): Buffer {
-  const head = [`${request.method} ${request.target} HTTP/1.1`, ...request.headers.map(([name, value]) => `${name}: ${value}`), '', ''].join('\r\n')
+export function formatRequest(request: {
+  method: string
+  target: string
+  headers: readonly (readonly [string, string])[]
+  body?: Buffer | string
+}): Buffer {
+  const head = [
+    `${request.method} ${request.target} HTTP/1.1`,
+    ...request.headers.map(([name, value]) => `${name}: ${value}`),
+    '',
+    ''
+  ].join('\r\n')
   const body = typeof request.body === 'string' ? Buffer.from(request.body) : (request.body ?? EMPTY)
   return Buffer.concat([Buffer.from(head, 'latin1'), body])
 }

@@ -73,7 +73,10 @@ export class Connection {
         socket.destroy()
         reject(new ConnectFailed(code, message))
       }
-      const timer = setTimeout(() => fail('ETIMEDOUT', `no connection within ${options.timeoutMs} ms`), options.timeoutMs)
+      const timer = setTimeout(
+        () => fail('ETIMEDOUT', `no connection within ${options.timeoutMs} ms`),
+        options.timeoutMs
+      )
       const onError = (error: NodeJS.ErrnoException): void => fail(error.code ?? 'EUNKNOWN', error.message)
       socket.once('error', onError)
       socket.once('connect', () => {
@@ -94,7 +97,10 @@ export class Connection {
   /** What came and was not consumed. */
   get received(): Buffer {
     if (this.#chunks.length > 0) {
-      this.#joined = this.#joined.length === 0 && this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat([this.#joined, ...this.#chunks])
+      this.#joined =
+        this.#joined.length === 0 && this.#chunks.length === 1
+          ? this.#chunks[0]!
+          : Buffer.concat([this.#joined, ...this.#chunks])
       this.#chunks = []
     }
     return this.#joined
@@ -148,7 +154,10 @@ export class Connection {
   async writeSegments(segments: readonly Buffer[], pauseMs = 0): Promise<void> {
     for (const [i, segment] of segments.entries()) {
       await this.write(segment)
-      if (i < segments.length - 1) await new Promise<void>((resolve) => (pauseMs > 0 ? setTimeout(resolve, pauseMs) : setImmediate(resolve)))
+      if (i < segments.length - 1)
+        await new Promise<void>((resolve) =>
+          pauseMs > 0 ? setTimeout(resolve, pauseMs) : setImmediate(resolve)
+        )
     }
   }
 
@@ -193,7 +202,10 @@ export class Connection {
    * Evaluates the test now, at every arrival and at the close. Undefined after the time limit, or when the
    * connection closed and the test still had no answer.
    */
-  waitFor<T>(test: (received: Buffer, state: ConnectionState) => T | undefined, timeoutMs: number): Promise<T | undefined> {
+  waitFor<T>(
+    test: (received: Buffer, state: ConnectionState) => T | undefined,
+    timeoutMs: number
+  ): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined
       const settle = (value: T | undefined): void => {
@@ -209,7 +221,7 @@ export class Connection {
             settle(value)
           } catch (error) {
             clearTimeout(timer)
-            reject(error as Error)
+            reject(error)
           }
           return true
         }

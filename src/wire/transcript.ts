@@ -76,7 +76,8 @@ const SHOWN = 4096
 export function readable(bytes: Buffer): string {
   const shown = bytes.subarray(0, SHOWN)
   let binary = 0
-  for (const byte of shown) if ((byte < 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) || byte > 0x7e) binary += 1
+  for (const byte of shown)
+    if ((byte < 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) || byte > 0x7e) binary += 1
   const more = bytes.length > SHOWN ? ` ... ${bytes.length - SHOWN} bytes more` : ''
   if (binary * 4 > shown.length) return `${shown.toString('hex').replace(/../g, '$& ').trimEnd()}${more}`
   return `"${shown.toString('latin1').replace(/[\\"\x00-\x1f\x7f-\xff]/g, escaped)}"${more}`

@@ -49,10 +49,16 @@ export async function openIncident(options: IncidentOptions): Promise<string> {
       const content = await Promise.race([
         piece(),
         new Promise<never>((_, reject) =>
-          setTimeout(() => reject(new Missing(`not done within ${(limit / 1000).toFixed(1)} s`)), limit).unref()
+          setTimeout(
+            () => reject(new Missing(`not done within ${(limit / 1000).toFixed(1)} s`)),
+            limit
+          ).unref()
         )
       ])
-      await writeFile(join(folder, file), content.length > MOST_BYTES ? content.slice(0, MOST_BYTES) : content)
+      await writeFile(
+        join(folder, file),
+        content.length > MOST_BYTES ? content.slice(0, MOST_BYTES) : content
+      )
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       state = `missing: ${reason.split('\n')[0]}`

@@ -37,7 +37,9 @@ export function vacuity(slice: string, entry: CoverageEntry): string | undefined
 }
 
 function vacuityOf(cell: Cell): string | undefined {
-  const reasons = Object.entries(cell.coverage?.slices ?? {}).flatMap(([slice, entry]) => vacuity(slice, entry) ?? [])
+  const reasons = Object.entries(cell.coverage?.slices ?? {}).flatMap(
+    ([slice, entry]) => vacuity(slice, entry) ?? []
+  )
   if (statusOf(cell) === 'vacuous') return cell.failure_reason ?? (reasons.join('; ') || 'vacuous')
   if (reasons.length > 0) return reasons.join('; ')
   const tier1 = cell.tier_1
@@ -96,7 +98,8 @@ export function gate(document: ResultDocument, options: GateOptions): Verdict {
     if (cell.findings === undefined) {
       for (const { counter, value, severity } of gatedCounters(cell)) {
         counts[severity.toLowerCase() as 'high' | 'med' | 'low'] += 1
-        if (fails(severity, options.failOn, options.strict)) refuse('counter', `${severity} ${counter} is ${value}`)
+        if (fails(severity, options.failOn, options.strict))
+          refuse('counter', `${severity} ${counter} is ${value}`)
       }
     }
     if (status === 'error') refuse('harness', cell.failure_reason ?? 'the cell broke')
@@ -124,7 +127,10 @@ export function gate(document: ResultDocument, options: GateOptions): Verdict {
     const missing = results.cells.filter((cell) => statusOf(cell) === 'not_run')
     const named = missing.map((cell) => `${cellName(cell)} (${cell.failure_reason ?? 'no reason stated'})`)
     const list = named.length === 0 ? '' : `; not run: ${named.join(', ')}`
-    refusals.push({ rule: 'expect-cells', text: `${cells.ran} cells ran, ${options.expectCells} expected${list}` })
+    refusals.push({
+      rule: 'expect-cells',
+      text: `${cells.ran} cells ran, ${options.expectCells} expected${list}`
+    })
   }
   return {
     outcome: outcomeOf(refusals, options),

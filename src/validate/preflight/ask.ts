@@ -44,7 +44,8 @@ export async function ask(question: Question): Promise<Reply> {
       if (!(error instanceof WriteFailed)) throw error
       failed = error.message
     })
-    const parse = (received: Buffer, closed: boolean): ReturnType<typeof parseResponses> => parseResponses(received, methods, closed)
+    const parse = (received: Buffer, closed: boolean): ReturnType<typeof parseResponses> =>
+      parseResponses(received, methods, closed)
     await connection.waitFor((received, state) => {
       const parsed = parse(received, state !== 'open')
       return parsed.error !== undefined || parsed.responses.length >= wanted ? true : undefined

@@ -33,7 +33,10 @@ export async function preflight(target: Target, { random, signal }: PreflightOpt
   const probe = new Probe(target, random)
   const routes: Capabilities['routes'] = {}
   const missing: Capabilities['missing'] = {}
-  const find = async (kind: RouteKind, test: (path: string) => Promise<{ ok: boolean; seen: string }>): Promise<void> => {
+  const find = async (
+    kind: RouteKind,
+    test: (path: string) => Promise<{ ok: boolean; seen: string }>
+  ): Promise<void> => {
     const declared = target.routes[kind]
     const tried: string[] = []
     for (const path of declared === undefined ? USUAL[kind] : [declared]) {
@@ -45,12 +48,24 @@ export async function preflight(target: Target, { random, signal }: PreflightOpt
       }
       tried.push(seen)
     }
-    missing[kind] = declared === undefined ? `not declared and not found (${tried.join('; ')})` : `declared, but ${tried.join('; ')}`
+    missing[kind] =
+      declared === undefined
+        ? `not declared and not found (${tried.join('; ')})`
+        : `declared, but ${tried.join('; ')}`
   }
 
   const first = await probe.request('GET', target.routes.get ?? '/')
-  if (first.failed !== undefined && first.responses.length === 0 && target.exit() === undefined && /ECONNREFUSED/.test(first.failed)) {
-    throw new InfraError({ what: `nothing listens on ${target.host}:${target.port}`, fix: 'look at the last output of the server', why: target.output().slice(-3).join(' | ') })
+  if (
+    first.failed !== undefined &&
+    first.responses.length === 0 &&
+    target.exit() === undefined &&
+    /ECONNREFUSED/.test(first.failed)
+  ) {
+    throw new InfraError({
+      what: `nothing listens on ${target.host}:${target.port}`,
+      fix: 'look at the last output of the server',
+      why: target.output().slice(-3).join(' | ')
+    })
   }
   const http1 = first.responses.length > 0
   const h2c = await speaksHttp2(target, TIMEOUT_MS)
@@ -63,11 +78,19 @@ export async function preflight(target: Target, { random, signal }: PreflightOpt
     await find('ws', (path) => speaksWebSocket(target, path, random.stream(`ws ${path}`), TIMEOUT_MS))
     await find('sse', (path) => speaksSse(target, path, TIMEOUT_MS))
   } else {
-    for (const kind of ['get', 'post', 'echo', 'upload', 'ws', 'sse', 'health'] as const) missing[kind] = 'the port does not answer HTTP/1.1'
+    for (const kind of ['get', 'post', 'echo', 'upload', 'ws', 'sse', 'health'] as const)
+      missing[kind] = 'the port does not answer HTTP/1.1'
   }
   const get = routes.get?.path ?? target.routes.get ?? '/'
-  const upgrade = http1 ? await upgradesToHttp2(target, get, TIMEOUT_MS) : { ok: false, seen: 'the port does not answer HTTP/1.1' }
-  if (h2c.ok || upgrade.ok) routes.h2c = { path: target.routes.h2c ?? get, declared: target.routes.h2c !== undefined, seen: `${h2c.seen}; ${upgrade.seen}` }
+  const upgrade = http1
+    ? await upgradesToHttp2(target, get, TIMEOUT_MS)
+    : { ok: false, seen: 'the port does not answer HTTP/1.1' }
+  if (h2c.ok || upgrade.ok)
+    routes.h2c = {
+      path: target.routes.h2c ?? get,
+      declared: target.routes.h2c !== undefined,
+      seen: `${h2c.seen}; ${upgrade.seen}`
+    }
   else missing.h2c = `${h2c.seen}; ${upgrade.seen}`
   return {
     routes,
@@ -89,12 +112,17 @@ class Probe {
   }
 
   #bytes(method: string, path: string, body?: Buffer | string, headers: [string, string][] = []): Buffer {
-    const length: [string, string][] = body === undefined ? [] : [['Content-Length', String(Buffer.byteLength(body))]]
+    const length: [string, string][] =
+      body === undefined ? [] : [['Content-Length', String(Buffer.byteLength(body))]]
     const all: [string, string][] = [['Host', this.#target.authority], ...headers, ...length]
     return formatRequest({ method, target: path, headers: all, ...(body === undefined ? {} : { body }) })
   }
 
-  #ask(bytes: Buffer, methods: string[], more: { timeoutMs?: number; waitCloseMs?: number } = {}): Promise<Reply> {
+  #ask(
+    bytes: Buffer,
+    methods: string[],
+    more: { timeoutMs?: number; waitCloseMs?: number } = {}
+  ): Promise<Reply> {
     const { host, port } = this.#target
     return ask({ host, port, bytes, methods, timeoutMs: TIMEOUT_MS, ...more })
   }
@@ -106,14 +134,18 @@ class Probe {
   async answers2xx(method: 'GET' | 'POST', path: string): Promise<{ ok: boolean; seen: string }> {
     const reply = await this.request(method, path)
     const status = reply.responses[0]?.status
-    return { ok: isSuccess(reply.responses[0]), seen: `${method} ${path}: ${status ?? reply.failed ?? reply.error?.message ?? 'no answer'}` }
+    return {
+      ok: isSuccess(reply.responses[0]),
+      seen: `${method} ${path}: ${status ?? reply.failed ?? reply.error?.message ?? 'no answer'}`
+    }
   }
 
   async echoes(path: string): Promise<{ ok: boolean; seen: string }> {
     const body = this.#random.stream(`echo ${path}`).hex(40)
     const reply = await this.#ask(this.#bytes('POST', path, body), ['POST'])
     const response = reply.responses[0]
-    if (response === undefined || !isSuccess(response)) return { ok: false, seen: `POST ${path}: ${response?.status ?? 'no answer'}` }
+    if (response === undefined || !isSuccess(response))
+      return { ok: false, seen: `POST ${path}: ${response?.status ?? 'no answer'}` }
     const echo = readEcho(response.body)
     if (echo === undefined) return { ok: false, seen: `POST ${path}: ${response.status}, not an echo` }
     const ok = echo.method === 'POST' && echo.body.toString('latin1') === body
@@ -121,7 +153,10 @@ class Probe {
   }
 
   /** P3 to P10: how the server treats connections, bodies and unknown paths. */
-  async habits(get: string, body: ProbedRoute | undefined): Promise<Omit<Capabilities, 'routes' | 'missing' | 'http1' | 'h2cPrior' | 'h2cUpgrade'>> {
+  async habits(
+    get: string,
+    body: ProbedRoute | undefined
+  ): Promise<Omit<Capabilities, 'routes' | 'missing' | 'http1' | 'h2cPrior' | 'h2cUpgrade'>> {
     const one = this.#bytes('GET', get)
     const nonce = this.#random.stream('unknown').hex(12)
     const [pipelined, unknown, control, head] = await Promise.all([
@@ -135,10 +170,23 @@ class Probe {
       body === undefined
         ? undefined
         : await this.#ask(
-            Buffer.concat([this.#bytes('POST', body.path, undefined, [['Transfer-Encoding', 'chunked']]), Buffer.from(`${chunkedText.length.toString(16)}\r\n${chunkedText}\r\n0\r\n\r\n`)]),
+            Buffer.concat([
+              this.#bytes('POST', body.path, undefined, [['Transfer-Encoding', 'chunked']]),
+              Buffer.from(`${chunkedText.length.toString(16)}\r\n${chunkedText}\r\n0\r\n\r\n`)
+            ]),
             ['POST']
           )
-    const early = body === undefined ? undefined : await this.#ask(Buffer.concat([this.#bytes('POST', body.path, undefined, [['Content-Length', '2']]), Buffer.from('a')]), ['POST'], { timeoutMs: 300 })
+    const early =
+      body === undefined
+        ? undefined
+        : await this.#ask(
+            Buffer.concat([
+              this.#bytes('POST', body.path, undefined, [['Content-Length', '2']]),
+              Buffer.from('a')
+            ]),
+            ['POST'],
+            { timeoutMs: 300 }
+          )
     const waiting = body === undefined ? undefined : await this.#continues(body.path)
     const keepAlive = pipelined.responses[0]?.keepAlive === true
     return {
@@ -146,7 +194,8 @@ class Probe {
       pipelining: pipelined.responses.length === 2 && pipelined.responses.every(isSuccess),
       chunked: chunked !== undefined && isSuccess(chunked.responses[0]),
       readsBody: early !== undefined && early.responses.length === 0 && early.failed === undefined,
-      statusTransparent: unknown.responses[0] !== undefined && unknown.responses[0].status !== control.responses[0]?.status,
+      statusTransparent:
+        unknown.responses[0] !== undefined && unknown.responses[0].status !== control.responses[0]?.status,
       head: head.responses[0] !== undefined && head.error === undefined && head.responses[0].status < 400,
       continue100: waiting === true,
       baselineMs: await this.#baseline(one)
@@ -154,7 +203,10 @@ class Probe {
   }
 
   async #continues(path: string): Promise<boolean> {
-    const bytes = this.#bytes('POST', path, undefined, [['Content-Length', '2'], ['Expect', '100-continue']])
+    const bytes = this.#bytes('POST', path, undefined, [
+      ['Content-Length', '2'],
+      ['Expect', '100-continue']
+    ])
     const { received } = await this.#ask(bytes, ['POST'], { timeoutMs: 500 })
     return received.toString('latin1', 0, 12) === 'HTTP/1.1 100'
   }

@@ -33,11 +33,19 @@ export async function speaksHttp2(place: Place, timeoutMs: number): Promise<Seen
   const connection = await dial(place, timeoutMs)
   if (typeof connection === 'string') return { ok: false, seen: connection }
   try {
-    await connection.write(Buffer.concat([Buffer.from(PREFACE, 'latin1'), EMPTY_SETTINGS])).catch(() => undefined)
-    const frame = await connection.waitFor((received) => (received.length >= 9 ? received : undefined), timeoutMs)
+    await connection
+      .write(Buffer.concat([Buffer.from(PREFACE, 'latin1'), EMPTY_SETTINGS]))
+      .catch(() => undefined)
+    const frame = await connection.waitFor(
+      (received) => (received.length >= 9 ? received : undefined),
+      timeoutMs
+    )
     if (frame === undefined) return { ok: false, seen: `preface: no answer (${connection.state})` }
     const ok = frame[3] === SETTINGS_TYPE && frame.readUInt32BE(5) === 0 && frame.readUIntBE(0, 3) % 6 === 0
-    return { ok, seen: ok ? 'preface: SETTINGS' : `preface: ${JSON.stringify(frame.toString('latin1', 0, 24))}` }
+    return {
+      ok,
+      seen: ok ? 'preface: SETTINGS' : `preface: ${JSON.stringify(frame.toString('latin1', 0, 24))}`
+    }
   } finally {
     connection.destroy()
   }
@@ -55,14 +63,22 @@ export async function upgradesToHttp2(place: Place, path: string, timeoutMs: num
       return responses[0] ?? error
     }, timeoutMs)
     if (status === undefined || 'rule' in status) return { ok: false, seen: 'Upgrade: h2c: no answer' }
-    return { ok: status.status === 101 && /h2c/i.test(status.header('upgrade') ?? ''), seen: `Upgrade: h2c: ${status.status}` }
+    return {
+      ok: status.status === 101 && /h2c/i.test(status.header('upgrade') ?? ''),
+      seen: `Upgrade: h2c: ${status.status}`
+    }
   } finally {
     connection.destroy()
   }
 }
 
 /** A WebSocket handshake with a right accept value (RFC 6455 4.2.2); says whether the route echoes. */
-export async function speaksWebSocket(place: Place, path: string, random: RandomStream, timeoutMs: number): Promise<Seen> {
+export async function speaksWebSocket(
+  place: Place,
+  path: string,
+  random: RandomStream,
+  timeoutMs: number
+): Promise<Seen> {
   const connection = await dial(place, timeoutMs)
   if (typeof connection === 'string') return { ok: false, seen: connection }
   try {
@@ -75,9 +91,13 @@ export async function speaksWebSocket(place: Place, path: string, random: Random
     }, timeoutMs)
     const response = answer?.response
     if (response === undefined) return { ok: false, seen: `GET ${path} with Upgrade: websocket: no answer` }
-    if (response.status !== 101) return { ok: false, seen: `GET ${path} with Upgrade: websocket: ${response.status}` }
-    const accept = createHash('sha1').update(key + GUID).digest('base64')
-    if (response.header('sec-websocket-accept') !== accept) return { ok: true, seen: `GET ${path}: 101 with a wrong accept value` }
+    if (response.status !== 101)
+      return { ok: false, seen: `GET ${path} with Upgrade: websocket: ${response.status}` }
+    const accept = createHash('sha1')
+      .update(key + GUID)
+      .digest('base64')
+    if (response.header('sec-websocket-accept') !== accept)
+      return { ok: true, seen: `GET ${path}: 101 with a wrong accept value` }
     return { ok: true, seen: `GET ${path}: 101, ${await echoes(connection, response.headBytes, random)}` }
   } finally {
     connection.destroy()
@@ -88,9 +108,14 @@ async function echoes(connection: Connection, skip: number, random: RandomStream
   const text = `probe-${random.hex(8)}`
   const mask = random.bytes(4)
   const payload = Buffer.from(text).map((byte, i) => byte ^ mask[i % 4]!)
-  await connection.write(Buffer.concat([Buffer.from([0x81, 0x80 | payload.length]), mask, payload])).catch(() => undefined)
+  await connection
+    .write(Buffer.concat([Buffer.from([0x81, 0x80 | payload.length]), mask, payload]))
+    .catch(() => undefined)
   const frame = Buffer.concat([Buffer.from([0x81, text.length]), Buffer.from(text)])
-  const found = await connection.waitFor((received) => (received.subarray(skip).includes(frame) ? true : undefined), 1000)
+  const found = await connection.waitFor(
+    (received) => (received.subarray(skip).includes(frame) ? true : undefined),
+    1000
+  )
   return found === true ? 'echoes' : 'no echo'
 }
 
@@ -99,7 +124,9 @@ export async function speaksSse(place: Place, path: string, timeoutMs: number): 
   const connection = await dial(place, timeoutMs)
   if (typeof connection === 'string') return { ok: false, seen: connection }
   try {
-    await connection.write(`GET ${path} HTTP/1.1\r\nHost: ${place.authority}\r\nAccept: text/event-stream\r\n\r\n`).catch(() => undefined)
+    await connection
+      .write(`GET ${path} HTTP/1.1\r\nHost: ${place.authority}\r\nAccept: text/event-stream\r\n\r\n`)
+      .catch(() => undefined)
     const head = await connection.waitFor((received) => {
       const end = received.indexOf('\r\n\r\n')
       return end < 0 ? undefined : received.toString('latin1', 0, end)

@@ -202,7 +202,11 @@ export class PropertyLoop {
     for (const { id, title, severity, judge } of PREDICATES) {
       judgements.set(id, { title, severity, judgement: judge(observed) })
     }
-    judgements.set(QUIET_ID, { title: QUIET_TITLE, severity: 'HIGH', judgement: await this.#rest(alive, judgeRest) })
+    judgements.set(QUIET_ID, {
+      title: QUIET_TITLE,
+      severity: 'HIGH',
+      judgement: await this.#rest(alive, judgeRest)
+    })
     this.#database.close()
     return this.#conclude(judgements)
   }

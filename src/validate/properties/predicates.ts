@@ -135,7 +135,9 @@ export const PREDICATES: readonly Predicate[] = [
     severity: 'HIGH',
     judge({ samples, reported }) {
       if (reported.has('I-LIVENESS')) return fail('see the finding')
-      return samples.length > 0 ? pass(`alive in ${samples.length} samples`) : inconclusive('no sample was taken')
+      return samples.length > 0
+        ? pass(`alive in ${samples.length} samples`)
+        : inconclusive('no sample was taken')
     }
   },
   {
@@ -148,7 +150,9 @@ export const PREDICATES: readonly Predicate[] = [
       const run = longestRun(asked, hung)
       const answered = asked.filter((sample) => sample.health_error === undefined).length
       if (run >= HANG_AFTER) return fail(`${run} health requests in a row timed out`)
-      return answered > 0 ? pass(`${answered} of ${asked.length} answered`) : inconclusive('none was answered')
+      return answered > 0
+        ? pass(`${answered} of ${asked.length} answered`)
+        : inconclusive('none was answered')
     }
   },
   {
@@ -174,7 +178,9 @@ export const PREDICATES: readonly Predicate[] = [
         a === undefined || c === undefined || n === undefined ? [] : [a - c - n]
       )
       if (drift.length === 0) {
-        return notInstrumented(last === undefined ? missing : 'accepted, closed and active are not all published')
+        return notInstrumented(
+          last === undefined ? missing : 'accepted, closed and active are not all published'
+        )
       }
       // Counters that never move tell nothing.
       if (samples.every((sample) => (sample.accepted_conn_total ?? 0) === 0)) {
@@ -216,7 +222,8 @@ export const PREDICATES: readonly Predicate[] = [
     severity: 'HIGH',
     judge({ samples, walkers, last, missing }) {
       const counted = samples.filter((sample) => sample.panic_count !== undefined)
-      if (counted.length === 0) return notInstrumented(last === undefined ? missing : 'no panic counter is published')
+      if (counted.length === 0)
+        return notInstrumented(last === undefined ? missing : 'no panic counter is published')
       const designed = walkers('requests_panic_expected')
       const before = counted[0]!.panic_count!
       const tail = counted.slice(-3)
@@ -249,7 +256,8 @@ export const PREDICATES: readonly Predicate[] = [
     severity: 'HIGH',
     judge({ samples, walkers, last, missing }) {
       const counted = samples.filter((sample) => sample.requests_total !== undefined)
-      if (counted.length === 0) return notInstrumented(last === undefined ? missing : 'no request counter is published')
+      if (counted.length === 0)
+        return notInstrumented(last === undefined ? missing : 'no request counter is published')
       const grown = counted.at(-1)!.requests_total! - counted[0]!.requests_total!
       const sent = walkers('requests_sent')
       if (sent < 1000) return byDesign(`${sent} requests, 1000 needed`)

@@ -95,7 +95,9 @@ export async function judgeQuiet(base: Level, options: QuietOptions): Promise<Qu
   const levels = [first.now]
   for (let round = 0; round < 2; round++) {
     await burst(options)
-    levels.push((await settle(levels.at(-1)!, { ...options, patienceMs: Math.min(3000, options.patienceMs) })).now)
+    levels.push(
+      (await settle(levels.at(-1)!, { ...options, patienceMs: Math.min(3000, options.patienceMs) })).now
+    )
   }
   const growth = (key: 'descriptors' | 'goroutines'): number[] =>
     [1, 2].map((i) => (levels[i]![key] ?? 0) - (levels[i - 1]![key] ?? 0))
@@ -109,5 +111,8 @@ export async function judgeQuiet(base: Level, options: QuietOptions): Promise<Qu
   if ((levels.at(-1)!.closeWait ?? 0) > SURPLUS) {
     return { state: 'fail', detail: `${levels.at(-1)!.closeWait} sockets still open whose clients closed` }
   }
-  return { state: 'pass', detail: `${first.over.join(', ')}; stable under two more bursts, so kept, not leaked` }
+  return {
+    state: 'pass',
+    detail: `${first.over.join(', ')}; stable under two more bursts, so kept, not leaked`
+  }
 }

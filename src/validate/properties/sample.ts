@@ -33,7 +33,12 @@ export interface Sample {
 export const PUBLISHED: Readonly<Record<string, readonly string[]>> = {
   goroutine_count: ['goroutines', 'goroutine_count', 'num_goroutine', 'NumGoroutine', 'active_handles'],
   heap_inuse_bytes: ['memstats.HeapInuse', 'HeapInuse', 'heap_inuse_bytes', 'heap_used'],
-  accepted_conn_total: ['accepted_conn_total', 'connections_accepted_total', 'connections_opened', 'AcceptCount'],
+  accepted_conn_total: [
+    'accepted_conn_total',
+    'connections_accepted_total',
+    'connections_opened',
+    'AcceptCount'
+  ],
   closed_conn_total: ['closed_conn_total', 'connections_closed_total', 'connections_closed', 'CloseCount'],
   active_conns: ['active_conns', 'connections_active', 'ActiveConnections'],
   panic_count: ['panic_count', 'panics'],
@@ -78,7 +83,8 @@ export function flatten(value: unknown): Published {
       if (path.endsWith('predicates')) predicates.push(...node.filter((entry) => typeof entry === 'string'))
       return
     }
-    for (const [key, inner] of Object.entries(node)) walk(inner, path === '' ? key : `${path}.${key}`, depth + 1)
+    for (const [key, inner] of Object.entries(node))
+      walk(inner, path === '' ? key : `${path}.${key}`, depth + 1)
   }
   walk(value, '', 0)
   return { numbers, predicates }

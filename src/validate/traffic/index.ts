@@ -6,7 +6,11 @@ import { defaultModel, loadMarkov, markovSlice } from './markov/index.ts'
  * The named slices, in the order of the design.
  * @param markov path of the walkers' model; without it one is made from the routes that the preflight found
  */
-export function slicesFor(names: readonly SliceName[], capabilities: Capabilities, markov: string | undefined): Slice[] {
+export function slicesFor(
+  names: readonly SliceName[],
+  capabilities: Capabilities,
+  markov: string | undefined
+): Slice[] {
   const make: Partial<Record<SliceName, () => Slice>> = {
     markov: () => markovSlice(markov === undefined ? defaultModel(capabilities) : loadMarkov(markov))
   }

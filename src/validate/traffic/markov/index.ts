@@ -34,7 +34,14 @@ async function run(model: MarkovModel, context: SliceContext): Promise<void> {
   const place = { host: target.host, port: target.port, authority: target.authority }
   const walkers = Array.from({ length: context.concurrency }, (_, index) => {
     const pipelines = capabilities.pipelining && index % PIPELINING_SHARE === PIPELINING_SHARE - 1
-    return new Walker({ index, random: context.random.stream(`walker-${index}`), route, place, events: judge, pipelines })
+    return new Walker({
+      index,
+      random: context.random.stream(`walker-${index}`),
+      route,
+      place,
+      events: judge,
+      pipelines
+    })
   })
   const limit = Math.max(LEAST_TIMEOUT_MS, 50 * capabilities.baselineMs)
   for (const walker of walkers) walker.start()
@@ -54,7 +61,10 @@ async function run(model: MarkovModel, context: SliceContext): Promise<void> {
   const mix = judgeMix(route.rows())
   tally.set('mix_chi_square_centi', Math.round(mix.statistic * 100))
   tally.set('mix_degrees', mix.degrees)
-  if (!mix.kept) context.note(`the mix of steps was not kept: chi-square ${mix.statistic.toFixed(1)} with ${mix.degrees} degrees of freedom`)
+  if (!mix.kept)
+    context.note(
+      `the mix of steps was not kept: chi-square ${mix.statistic.toFixed(1)} with ${mix.degrees} degrees of freedom`
+    )
   const why = target.exit() === undefined ? 'no walker came here' : 'the server ended before'
   for (const name of model.steps.keys()) if (!route.visited.has(name)) ledger.inconclusive(name, why)
 }

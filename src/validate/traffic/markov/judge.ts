@@ -61,7 +61,14 @@ export class Judge implements WalkerEvents {
     if (!step.shared && body.length > 0) {
       const stranger = walker.session.strangerIn(body)
       if (stranger !== undefined) {
-        this.#tell(walker, exchange, 'I-CROSS-TALK', 'HIGH', `the answer to ${step.name} (${step.method}) holds the token of another client`, { stranger })
+        this.#tell(
+          walker,
+          exchange,
+          'I-CROSS-TALK',
+          'HIGH',
+          `the answer to ${step.name} (${step.method}) holds the token of another client`,
+          { stranger }
+        )
       }
     }
   }
@@ -72,28 +79,56 @@ export class Judge implements WalkerEvents {
     if (status >= 500) {
       const marked = body.subarray(0, 512).includes('"x-invariant"')
       if (marked) this.#context.tally.add('invariant_hits')
-      this.#tell(walker, exchange, marked ? 'I-INVARIANT' : 'I-5XX', 'HIGH', `${step.method} of step ${step.name} was answered ${status}; allowed: ${step.expect.join(', ')}`, { status })
+      this.#tell(
+        walker,
+        exchange,
+        marked ? 'I-INVARIANT' : 'I-5XX',
+        'HIGH',
+        `${step.method} of step ${step.name} was answered ${status}; allowed: ${step.expect.join(', ')}`,
+        { status }
+      )
       return
     }
     // The walker logs in again; the property over all logins judges.
     if (status === 401) return
     if (step.lostWrite && status === 404) {
-      this.#tell(walker, exchange, 'I-LOST-WRITE', 'HIGH', `step ${step.name} was answered 404 for what this client had written before`, { status })
+      this.#tell(
+        walker,
+        exchange,
+        'I-LOST-WRITE',
+        'HIGH',
+        `step ${step.name} was answered 404 for what this client had written before`,
+        { status }
+      )
       return
     }
-    this.#tell(walker, exchange, 'I-STATUS', 'MED', `step ${step.name} (${step.method}) was answered ${status}; allowed: ${step.expect.join(', ')}`, { status })
+    this.#tell(
+      walker,
+      exchange,
+      'I-STATUS',
+      'MED',
+      `step ${step.name} (${step.method}) was answered ${status}; allowed: ${step.expect.join(', ')}`,
+      { status }
+    )
   }
 
   #content(walker: Walker, exchange: Exchange, answer: Answer): void {
     const { step } = exchange
     // Values may have moved on under pipelined requests; their own token is theirs.
     for (const [source, template, name] of step.check) {
-      const wanted = exchange.pipelined || walker.flight.length > 0 ? fillWith(template, walker, exchange) : template.fill(walker.session.values)
+      const wanted =
+        exchange.pipelined || walker.flight.length > 0
+          ? fillWith(template, walker, exchange)
+          : template.fill(walker.session.values)
       const found = walker.session.read(source, answer)
       if (found === wanted) continue
       const predicate = step.lostWrite ? 'I-LOST-WRITE' : 'I-READ-WRITE'
       const title = `step ${step.name}: ${name} is not what this client wrote`
-      this.#tell(walker, exchange, predicate, 'HIGH', title, { source: name, wanted: wanted.slice(0, 200), found: (found ?? 'nothing').slice(0, 200) })
+      this.#tell(walker, exchange, predicate, 'HIGH', title, {
+        source: name,
+        wanted: wanted.slice(0, 200),
+        found: (found ?? 'nothing').slice(0, 200)
+      })
       return
     }
   }
@@ -170,7 +205,14 @@ export class Judge implements WalkerEvents {
     }
   }
 
-  #tell(walker: Walker, exchange: Exchange, predicate: string, severity: 'HIGH' | 'MED', title: string, evidence: Record<string, string | number>): void {
+  #tell(
+    walker: Walker,
+    exchange: Exchange,
+    predicate: string,
+    severity: 'HIGH' | 'MED',
+    title: string,
+    evidence: Record<string, string | number>
+  ): void {
     const key = `${predicate} ${exchange.step.name}`
     const failures = (this.#failures.get(key) ?? 0) + 1
     this.#failures.set(key, failures)
@@ -189,6 +231,10 @@ export class Judge implements WalkerEvents {
   }
 }
 
-function fillWith(template: { fill(values: Record<string, string | undefined>): string }, walker: Walker, exchange: Exchange): string {
+function fillWith(
+  template: { fill(values: Record<string, string | undefined>): string },
+  walker: Walker,
+  exchange: Exchange
+): string {
   return template.fill({ ...walker.session.values, token: exchange.token })
 }

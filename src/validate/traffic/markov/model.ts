@@ -85,7 +85,9 @@ function buildModel(source: string, document: z.infer<typeof modelSchema>): Mark
   const refer = (name: string, where: string): void => {
     if (names.includes(name)) return
     const near = nearest(name, names)
-    problems.push(`${where}: there is no step "${name}"${near === undefined ? '' : `; did you mean "${near}"?`}`)
+    problems.push(
+      `${where}: there is no step "${name}"${near === undefined ? '' : `; did you mean "${near}"?`}`
+    )
   }
   const steps = new Map<string, Step>()
   for (const [name, step] of Object.entries(document.steps)) {
@@ -100,13 +102,21 @@ function buildModel(source: string, document: z.infer<typeof modelSchema>): Mark
   for (const name of document.setup ?? []) refer(name, 'setup')
   const saved = new Set([...steps.values()].flatMap((step) => step.save.map(([variable]) => variable)))
   for (const step of steps.values()) {
-    const templates = [step.path, ...step.headers.map(([, value]) => value), ...(step.body === undefined ? [] : [step.body]), ...step.check.map(([, value]) => value)]
+    const templates = [
+      step.path,
+      ...step.headers.map(([, value]) => value),
+      ...(step.body === undefined ? [] : [step.body]),
+      ...step.check.map(([, value]) => value)
+    ]
     for (const variable of new Set(templates.flatMap((template) => template.names))) {
       if (BUILT_IN.has(variable) || saved.has(variable)) continue
       const near = nearest(variable, [...BUILT_IN, ...saved])
-      problems.push(`steps.${step.name}: no step saves {{${variable}}}${near === undefined ? '' : `; did you mean {{${near}}}?`}`)
+      problems.push(
+        `steps.${step.name}: no step saves {{${variable}}}${near === undefined ? '' : `; did you mean {{${near}}}?`}`
+      )
     }
-    for (const variable of step.needs) if (!saved.has(variable)) problems.push(`steps.${step.name}.needs: no step saves "${variable}"`)
+    for (const variable of step.needs)
+      if (!saved.has(variable)) problems.push(`steps.${step.name}.needs: no step saves "${variable}"`)
   }
   if (problems.length === 0) {
     const reached = new Set<string>()
@@ -119,7 +129,11 @@ function buildModel(source: string, document: z.infer<typeof modelSchema>): Mark
     for (const name of names) if (!reached.has(name)) problems.push(`steps.${name}: no step leads here`)
   }
   if (problems.length > 0) {
-    throw new UserError(problems.length === 1 ? `${source}: ${problems[0]!}` : [`${source}: ${problems.length} problems`, ...problems.map((text) => `  ${text}`)].join('\n'))
+    throw new UserError(
+      problems.length === 1
+        ? `${source}: ${problems[0]!}`
+        : [`${source}: ${problems.length} problems`, ...problems.map((text) => `  ${text}`)].join('\n')
+    )
   }
   return { source, setup: document.setup ?? [], start: document.start, steps }
 }
@@ -129,7 +143,10 @@ function buildStep(name: string, step: z.infer<typeof stepSchema>): Step {
   const method = step.request.slice(0, at)
   const path = step.request.slice(at + 1).trim()
   if (!path.startsWith('/')) throw new Error(`the path "${path}" must begin with /`)
-  const headers = Object.entries(step.headers ?? {}).map(([key, value]): [string, Template] => [key, Template.parse(String(value))])
+  const headers = Object.entries(step.headers ?? {}).map(([key, value]): [string, Template] => [
+    key,
+    Template.parse(String(value))
+  ])
   if (step.bearer !== undefined) headers.push(['Authorization', Template.parse(`Bearer ${step.bearer}`)])
   const has = (key: string): boolean => headers.some(([header]) => header.toLowerCase() === key)
   let body: Template | undefined
@@ -139,11 +156,19 @@ function buildStep(name: string, step: z.infer<typeof stepSchema>): Step {
     bodyIs = 'json'
     if (!has('content-type')) headers.push(['Content-Type', Template.parse('application/json')])
   } else if (step.form !== undefined) {
-    body = Template.parse(Object.entries(step.form).map(([key, value]) => `${encodeURIComponent(key)}=${String(value)}`).join('&'))
+    body = Template.parse(
+      Object.entries(step.form)
+        .map(([key, value]) => `${encodeURIComponent(key)}=${String(value)}`)
+        .join('&')
+    )
     bodyIs = 'form'
-    if (!has('content-type')) headers.push(['Content-Type', Template.parse('application/x-www-form-urlencoded')])
+    if (!has('content-type'))
+      headers.push(['Content-Type', Template.parse('application/x-www-form-urlencoded')])
   } else if (step.body !== undefined) body = Template.parse(step.body)
-  const save = Object.entries(step.save ?? {}).map(([variable, text]): [string, Source] => [variable, parseSource(text)])
+  const save = Object.entries(step.save ?? {}).map(([variable, text]): [string, Source] => [
+    variable,
+    parseSource(text)
+  ])
   const next = Object.entries(step.next ?? {})
   return {
     name,
@@ -155,7 +180,11 @@ function buildStep(name: string, step: z.infer<typeof stepSchema>): Step {
     ...(step.bytes === undefined ? {} : { bytes: step.bytes }),
     expect: step.expect,
     save,
-    check: Object.entries(step.check ?? {}).map(([text, value]) => [parseSource(text), Template.parse(String(value)), text]),
+    check: Object.entries(step.check ?? {}).map(([text, value]) => [
+      parseSource(text),
+      Template.parse(String(value)),
+      text
+    ]),
     needs: step.needs ?? [],
     forget: step.forget ?? [],
     next: next.map(([target]) => target),
@@ -164,7 +193,12 @@ function buildStep(name: string, step: z.infer<typeof stepSchema>): Step {
     lostWrite: step.lost_write ?? false,
     ...(step.designed === undefined ? {} : { designed: step.designed }),
     endsSession: (step.ends_session ?? false) || (step.logout ?? false),
-    pipelines: method === 'GET' && save.length === 0 && (step.forget ?? []).length === 0 && step.designed === undefined && !(step.ends_session ?? false)
+    pipelines:
+      method === 'GET' &&
+      save.length === 0 &&
+      (step.forget ?? []).length === 0 &&
+      step.designed === undefined &&
+      !(step.ends_session ?? false)
   }
 }
 
@@ -173,28 +207,43 @@ function parseSource(text: string): Source {
   const [kind, ...rest] = text.split('.')
   const name = rest.join('.')
   if (kind === 'json') {
-    const keys = name.replaceAll(/\[(\d+)\]/g, '.$1').split('.').filter((key) => key !== '')
+    const keys = name
+      .replaceAll(/\[(\d+)\]/g, '.$1')
+      .split('.')
+      .filter((key) => key !== '')
     return { kind, keys }
   }
-  if ((kind === 'header' || kind === 'cookie') && name !== '') return { kind, name: kind === 'header' ? name.toLowerCase() : name }
+  if ((kind === 'header' || kind === 'cookie') && name !== '')
+    return { kind, name: kind === 'header' ? name.toLowerCase() : name }
   throw new Error(`"${text}" is no source; allowed: json.PATH, header.NAME, cookie.NAME, body, status, token`)
 }
 
 /** A model of the routes that the preflight found, for a server without one of its own. */
 export function defaultModel({ routes }: Capabilities): MarkovModel {
   const steps: Record<string, z.input<typeof stepSchema>> = {}
-  if (routes.get !== undefined) steps['get'] = { request: `GET ${routes.get.path}`, expect: [200, 204, 206, 301, 302, 304], shared: true }
-  if (routes.health !== undefined) steps['health'] = { request: `GET ${routes.health.path}`, expect: [200, 204], shared: true }
+  if (routes.get !== undefined)
+    steps['get'] = { request: `GET ${routes.get.path}`, expect: [200, 204, 206, 301, 302, 304], shared: true }
+  if (routes.health !== undefined)
+    steps['health'] = { request: `GET ${routes.health.path}`, expect: [200, 204], shared: true }
   if (routes.echo !== undefined) {
-    steps['echo'] = { request: `POST ${routes.echo.path}`, body: 'echo of {{token}}', headers: { 'X-Token': '{{token}}' }, expect: [200, 201], check: { 'json.method': 'POST' } }
+    steps['echo'] = {
+      request: `POST ${routes.echo.path}`,
+      body: 'echo of {{token}}',
+      headers: { 'X-Token': '{{token}}' },
+      expect: [200, 201],
+      check: { 'json.method': 'POST' }
+    }
   }
-  if (routes.post !== undefined && routes.echo === undefined) steps['post'] = { request: `POST ${routes.post.path}`, body: '{{token}}', expect: [200, 201, 202, 204] }
-  if (routes.upload !== undefined) steps['upload'] = { request: `POST ${routes.upload.path}`, bytes: 16384, expect: [200, 201, 202, 204] }
+  if (routes.post !== undefined && routes.echo === undefined)
+    steps['post'] = { request: `POST ${routes.post.path}`, body: '{{token}}', expect: [200, 201, 202, 204] }
+  if (routes.upload !== undefined)
+    steps['upload'] = { request: `POST ${routes.upload.path}`, bytes: 16384, expect: [200, 201, 202, 204] }
   const names = Object.keys(steps)
   if (names.length === 0) {
     steps['get'] = { request: 'GET /', expect: [200], shared: true }
     names.push('get')
   }
-  for (const name of names) steps[name]!.next = Object.fromEntries(names.map((target) => [target, target === 'get' ? 6 : 2]))
-  return buildModel('the routes that were found', { version: 1, start: names[0]!, steps } as z.infer<typeof modelSchema>)
+  for (const name of names)
+    steps[name]!.next = Object.fromEntries(names.map((target) => [target, target === 'get' ? 6 : 2]))
+  return buildModel('the routes that were found', { version: 1, start: names[0]!, steps })
 }

@@ -13,7 +13,11 @@ export class Route {
 
   constructor(model: MarkovModel) {
     this.model = model
-    for (const [name, step] of model.steps) this.#drawn.set(name, step.weights.map(() => 0))
+    for (const [name, step] of model.steps)
+      this.#drawn.set(
+        name,
+        step.weights.map(() => 0)
+      )
   }
 
   step(name: string): Step {
@@ -21,7 +25,8 @@ export class Route {
   }
 
   get toured(): boolean {
-    for (const name of this.model.steps.keys()) if (!this.visited.has(name) && (this.#tries.get(name) ?? 0) < MOST_TRIES) return false
+    for (const name of this.model.steps.keys())
+      if (!this.visited.has(name) && (this.#tries.get(name) ?? 0) < MOST_TRIES) return false
     return true
   }
 
@@ -36,7 +41,9 @@ export class Route {
   /** On the tour: the first step of the shortest way to one that nobody has visited. */
   towardsNew(from: Step, random: RandomStream): string {
     const seen = new Set<string>([from.name])
-    let front: { name: string; first: string }[] = random.shuffle(from.next.length === 0 ? [this.model.start] : from.next).map((name) => ({ name, first: name }))
+    let front: { name: string; first: string }[] = random
+      .shuffle(from.next.length === 0 ? [this.model.start] : from.next)
+      .map((name) => ({ name, first: name }))
     while (front.length > 0) {
       const following: typeof front = []
       for (const { name, first } of front) {
@@ -47,7 +54,8 @@ export class Route {
         if (seen.has(name)) continue
         seen.add(name)
         const { next } = this.step(name)
-        for (const target of next.length === 0 ? [this.model.start] : next) following.push({ name: target, first })
+        for (const target of next.length === 0 ? [this.model.start] : next)
+          following.push({ name: target, first })
       }
       front = following
     }
@@ -55,7 +63,9 @@ export class Route {
   }
 
   rows(): Row[] {
-    return [...this.model.steps.values()].filter((step) => step.next.length > 1).map((step) => ({ weights: step.weights, counts: this.#drawn.get(step.name)! }))
+    return [...this.model.steps.values()]
+      .filter((step) => step.next.length > 1)
+      .map((step) => ({ weights: step.weights, counts: this.#drawn.get(step.name)! }))
   }
 
   get transitions(): number {

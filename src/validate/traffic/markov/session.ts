@@ -51,10 +51,13 @@ export class Session {
     for (const [name, value] of step.headers) head += `${name}: ${value.fill(values)}\r\n`
     if (this.#cookieLine !== '') head += this.#cookieLine
     let body: string | undefined
-    if (step.bytes !== undefined) body = token.repeat(Math.ceil(step.bytes / token.length)).slice(0, step.bytes)
+    if (step.bytes !== undefined)
+      body = token.repeat(Math.ceil(step.bytes / token.length)).slice(0, step.bytes)
     else if (step.body !== undefined) body = latin1(step.body.fill(values, ESCAPES[step.bodyIs]))
     if (body === undefined) {
-      return step.method === 'GET' || step.method === 'HEAD' || step.method === 'DELETE' ? `${head}\r\n` : `${head}Content-Length: 0\r\n\r\n`
+      return step.method === 'GET' || step.method === 'HEAD' || step.method === 'DELETE'
+        ? `${head}\r\n`
+        : `${head}Content-Length: 0\r\n\r\n`
     }
     return `${head}Content-Length: ${body.length}\r\n\r\n${body}`
   }
@@ -70,7 +73,10 @@ export class Session {
       if (attributes.some(expired)) this.#cookies.delete(name)
       else this.#cookies.set(name, value)
     }
-    this.#cookieLine = this.#cookies.size === 0 ? '' : `Cookie: ${[...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ')}\r\n`
+    this.#cookieLine =
+      this.#cookies.size === 0
+        ? ''
+        : `Cookie: ${[...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ')}\r\n`
   }
 
   /** Value of a source in an answer; undefined where it is not there. */
@@ -94,7 +100,8 @@ export class Session {
   /** A token in the bytes that is not this walker's. */
   strangerIn(body: Buffer): string | undefined {
     if (body.indexOf(TOKEN_START) < 0) return undefined
-    for (const match of body.toString('latin1').matchAll(TOKEN)) if (Number(match[1]) !== this.index) return match[0]
+    for (const match of body.toString('latin1').matchAll(TOKEN))
+      if (Number(match[1]) !== this.index) return match[0]
     return undefined
   }
 }
@@ -118,7 +125,7 @@ function atPath(value: unknown, keys: readonly string[]): string | undefined {
     node = (node as Record<string, unknown>)[key]
   }
   if (node === undefined || node === null) return undefined
-  return typeof node === 'object' ? JSON.stringify(node) : String(node as string | number | boolean)
+  return typeof node === 'object' ? JSON.stringify(node) : String(node)
 }
 
 /** An answer with its body read at most once. */

@@ -115,7 +115,9 @@ export class Walker {
 
   /** The last requests of this walker and the last bytes that it received. */
   recent(): { sent: Buffer; received: Buffer } {
-    const received = this.#ringFull ? Buffer.concat([this.#ring.subarray(this.#ringAt), this.#ring.subarray(0, this.#ringAt)]) : Buffer.from(this.#ring.subarray(0, this.#ringAt))
+    const received = this.#ringFull
+      ? Buffer.concat([this.#ring.subarray(this.#ringAt), this.#ring.subarray(0, this.#ringAt)])
+      : Buffer.from(this.#ring.subarray(0, this.#ringAt))
     return { sent: Buffer.from(this.#requests.join(''), 'latin1'), received }
   }
 
@@ -141,7 +143,7 @@ export class Walker {
         buffer,
         callback: (count: number): boolean => this.#data(socket, buffer, count)
       }
-    } as SocketConstructorOpts)
+    })
     this.#socket = socket
     socket.setNoDelay(true)
     socket.on('connect', () => {
@@ -197,7 +199,11 @@ export class Walker {
         this.#events.retried(unanswered.length)
       } else {
         const how = code === '' ? 'FIN' : code
-        this.#events.lost(this, first, `${how}${untouched ? ', no byte of an answer' : ', in the middle of an answer'}`)
+        this.#events.lost(
+          this,
+          first,
+          `${how}${untouched ? ', no byte of an answer' : ', in the middle of an answer'}`
+        )
         for (const exchange of rest) this.#events.lost(this, exchange, `${how}, behind another`)
       }
     }
@@ -236,7 +242,14 @@ export class Walker {
 
   #make(step: Step, pipelined: boolean): Exchange {
     const token = this.session.fresh()
-    return { step, token, sent: this.session.request(step, this.#place.authority, token), at: 0, pipelined, retried: false }
+    return {
+      step,
+      token,
+      sent: this.session.request(step, this.#place.authority, token),
+      at: 0,
+      pipelined,
+      retried: false
+    }
   }
 
   /** Sends the next step, or several that do not depend on each other's answers. */
@@ -309,7 +322,11 @@ export class Walker {
   }
 
   #move(step: Step, status: number, pipelined: boolean): void {
-    if (this.#route.model.setup.includes(step.name) && step.name === this.#route.model.setup.at(-1) && status < 300) {
+    if (
+      this.#route.model.setup.includes(step.name) &&
+      step.name === this.#route.model.setup.at(-1) &&
+      status < 300
+    ) {
       this.#events.loggedIn(this.#loggedIn)
       this.#loggedIn = true
     }
@@ -326,6 +343,8 @@ export class Walker {
     }
     // Steps of the setup lead to the start; pipelined ones have drawn their way already.
     if (this.#setup.length > 0 || pipelined || step !== this.#current) return
-    this.#current = this.#route.step(this.#route.toured ? this.#route.draw(step, this.#random) : this.#route.towardsNew(step, this.#random))
+    this.#current = this.#route.step(
+      this.#route.toured ? this.#route.draw(step, this.#random) : this.#route.towardsNew(step, this.#random)
+    )
   }
 }

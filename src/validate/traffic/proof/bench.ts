@@ -3,7 +3,12 @@
  * counted when they cannot be had, the control request, and a connection opened earlier.
  */
 import { InfraError } from '../../../kit/errors.ts'
-import { formatRequest, parseResponses, type HttpResponse, type ParsedResponses } from '../../../wire/http1.ts'
+import {
+  formatRequest,
+  parseResponses,
+  type HttpResponse,
+  type ParsedResponses
+} from '../../../wire/http1.ts'
 import { ConnectFailed, Connection, WriteFailed } from '../../../wire/tcp.ts'
 import type { Transcript } from '../../../wire/transcript.ts'
 import type { SliceContext } from '../../contracts.ts'
@@ -120,7 +125,11 @@ export class Bench {
   }
 
   /** Reads HTTP/1.1 responses until each method has its final one, the peer closes, or time is up. */
-  async responses(connection: Connection, methods: readonly string[], timeoutMs = this.patienceMs): Promise<ParsedResponses> {
+  async responses(
+    connection: Connection,
+    methods: readonly string[],
+    timeoutMs = this.patienceMs
+  ): Promise<ParsedResponses> {
     const look = (closed: boolean): ParsedResponses => parseResponses(connection.received, methods, closed)
     const whole = await connection.waitFor((_, state) => {
       const parsed = look(state !== 'open')
@@ -145,7 +154,10 @@ export class Bench {
   }
 
   /** One GET on a connection of its own: the response, or what was seen in its place. */
-  async ask(path: string, headers: readonly (readonly [string, string])[] = [['Connection', 'close']]): Promise<HttpResponse | string> {
+  async ask(
+    path: string,
+    headers: readonly (readonly [string, string])[] = [['Connection', 'close']]
+  ): Promise<HttpResponse | string> {
     let connection: Connection
     try {
       connection = await this.connect()
@@ -154,7 +166,8 @@ export class Bench {
       throw error
     }
     try {
-      if (!(await this.write(connection, this.get(path, headers)))) return 'the connection was closed before the request was written'
+      if (!(await this.write(connection, this.get(path, headers))))
+        return 'the connection was closed before the request was written'
       return this.#answer(connection, await this.responses(connection, ['GET']))
     } finally {
       connection.destroy()
@@ -189,7 +202,10 @@ export class Bench {
         if (!(await this.write(connection, this.get(this.path)))) return 'closed'
         asked += 1
         const before = connection.bytesReceived
-        const parsed = await this.responses(connection, Array.from({ length: asked }, () => 'GET'))
+        const parsed = await this.responses(
+          connection,
+          Array.from({ length: asked }, () => 'GET')
+        )
         if (parsed.responses.length === asked) return 'answered'
         // An idle connection that the server ends at this very moment is no loss.
         if (connection.state !== 'open' && connection.bytesReceived === before) return 'closed'

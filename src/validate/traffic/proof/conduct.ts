@@ -29,7 +29,11 @@ export interface Conducted {
 }
 
 /** Works off a list with so many workers. */
-export async function inLanes<T>(items: readonly T[], lanes: number, work: (item: T) => Promise<void>): Promise<void> {
+export async function inLanes<T>(
+  items: readonly T[],
+  lanes: number,
+  work: (item: T) => Promise<void>
+): Promise<void> {
   let next = 0
   const worker = async (): Promise<void> => {
     while (next < items.length) await work(items[next++]!)
@@ -58,13 +62,18 @@ export class Conductor {
     const { ledger } = this.#bench.context
     for (const trial of trials) ledger.plan(trial.id, trial.group)
     const suspects: Suspect[] = []
-    await inLanes(trials.filter(({ id }) => !this.#told.has(id)), lanes, async (trial) => {
-      if (this.#bench.aborted || this.#lost) return ledger.inconclusive(trial.id, this.#why())
-      const seen = await this.#once(trial)
-      if (!this.#settle(trial, seen)) suspects.push({ trial, seen })
-    })
+    await inLanes(
+      trials.filter(({ id }) => !this.#told.has(id)),
+      lanes,
+      async (trial) => {
+        if (this.#bench.aborted || this.#lost) return ledger.inconclusive(trial.id, this.#why())
+        const seen = await this.#once(trial)
+        if (!this.#settle(trial, seen)) suspects.push({ trial, seen })
+      }
+    )
     // Outages first and one at a time: beside them nothing else can be judged.
-    for (const suspect of suspects.filter(({ seen }) => seen.kind === 'outage')) await this.#recheckOutage(suspect)
+    for (const suspect of suspects.filter(({ seen }) => seen.kind === 'outage'))
+      await this.#recheckOutage(suspect)
     const others = suspects.filter(({ seen }) => seen.kind !== 'outage')
     await inLanes(others, RECHECK_LANES, (suspect) => this.#recheck(suspect))
   }
@@ -88,12 +97,16 @@ export class Conductor {
       const fresh = await this.#fresh(trial)
       if (bench.stalled(since) && !(shot.verdict.kind === 'broken' && shot.verdict.breach.proof === true)) {
         if (shot.verdict.kind !== 'kept') {
-          return { kind: 'shot', shot: { ...shot, verdict: inconclusive('this machine was too busy to keep the time') } }
+          return {
+            kind: 'shot',
+            shot: { ...shot, verdict: inconclusive('this machine was too busy to keep the time') }
+          }
         }
         return { kind: 'shot', shot }
       }
       if (fresh !== undefined) return { kind: 'outage', what: `a fresh connection: ${fresh}`, shot }
-      if (typeof old === 'object') return { kind: 'outage', what: `a connection opened before: ${old.wrong}`, shot }
+      if (typeof old === 'object')
+        return { kind: 'outage', what: `a connection opened before: ${old.wrong}`, shot }
       return { kind: 'shot', shot }
     } finally {
       this.#inFlight.delete(trial.id)
@@ -147,7 +160,8 @@ export class Conductor {
       const { verdict } = again.shot
       if (verdict.kind === 'broken') {
         k += 1
-        if (breach === undefined || again.shot.transcript !== undefined) [breach, shot] = [verdict.breach, again.shot]
+        if (breach === undefined || again.shot.transcript !== undefined)
+          [breach, shot] = [verdict.breach, again.shot]
       } else if (k === 0 && this.#settle(trial, again)) return
       else if (verdict.kind === 'inconclusive') reason = verdict.reason
     }
@@ -178,7 +192,12 @@ export class Conductor {
       if (after.kind === 'outage') [k, last] = [k + 1, after]
     }
     if (k >= TRIES) {
-      return this.#report(trial, outage(`while ${trial.id} ran or after it, the server did not serve others: ${last.what}`), last.shot, { k, n })
+      return this.#report(
+        trial,
+        outage(`while ${trial.id} ran or after it, the server did not serve others: ${last.what}`),
+        last.shot,
+        { k, n }
+      )
     }
     // Alone it did not come again, so it was not this case; what the case itself showed is judged as ever.
     if (!this.#settle(trial, after)) await this.#recheck({ trial, seen: after })
@@ -224,13 +243,23 @@ export class Conductor {
       ...(breach.evidence === undefined ? {} : { evidence: breach.evidence }),
       ...(transcript === undefined
         ? {}
-        : { sent: transcript.sentBytes(), received: transcript.receivedBytes(), transcript: transcript.toText() })
+        : {
+            sent: transcript.sentBytes(),
+            received: transcript.receivedBytes(),
+            transcript: transcript.toText()
+          })
     })
   }
 }
 
 function outage(title: string): Breach {
-  return { predicate: 'I-LIVENESS', severity: 'HIGH', title, standard: 'availability', symptom: 'others not served' }
+  return {
+    predicate: 'I-LIVENESS',
+    severity: 'HIGH',
+    title,
+    standard: 'availability',
+    symptom: 'others not served'
+  }
 }
 
 function passing(error: unknown): undefined {

@@ -1,0 +1,3 @@
+#!/usr/bin/env node
+import { rootMain } from '../../index.js'
+await rootMain()

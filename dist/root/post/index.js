@@ -1,0 +1,3 @@
+#!/usr/bin/env node
+import { rootPost } from '../../index.js'
+await rootPost()

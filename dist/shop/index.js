@@ -1,0 +1,3 @@
+#!/usr/bin/env node
+import { runShop } from '../index.js'
+await runShop(process.argv.slice(2))

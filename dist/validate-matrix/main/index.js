@@ -1,0 +1,3 @@
+#!/usr/bin/env node
+import { validateMatrixMain } from '../../index.js'
+await validateMatrixMain()

@@ -1,0 +1,3 @@
+#!/usr/bin/env node
+import { validateMatrixPost } from '../../index.js'
+await validateMatrixPost()

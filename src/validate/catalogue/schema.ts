@@ -1,0 +1,103 @@
+/** The shape of a protocol case. Cases are data; what they mean is written here once. */
+import { z } from 'zod'
+import { severitySchema } from '../../documents/finding.ts'
+
+/** What convicts, how hard, and in which words. */
+const convictionSchema = z.strictObject({
+  severity: severitySchema,
+  /** Title of the finding: one sentence that a maintainer understands without the suite. */
+  says: z.string().min(1),
+  /** Default I-ADV-ACCEPTED. */
+  predicate: z.string().optional()
+})
+export type Conviction = z.infer<typeof convictionSchema>
+
+const judgeFields = {
+  /**
+   * The message was served. `must`: anything else is a refusal of a valid message. `allowed`: no fault.
+   * `sanitised`: legal only when the echo shows it repaired. `advisory`: said, not judged, by status alone.
+   */
+  accepted: z.union([convictionSchema, z.enum(['must', 'allowed', 'sanitised', 'advisory'])]),
+  /** Bodies which, when the echo shows them, convict. Templates. */
+  reads: z.array(convictionSchema.extend({ body: z.string() })),
+  /** Characters which, when the echo shows them within the named field, convict. */
+  fields: z.array(convictionSchema.extend({ name: z.string(), has: z.string() })),
+  /** The repaired value that makes `sanitised` legal. */
+  sanitised: z.strictObject({ name: z.string(), value: z.string() }),
+  /** Bytes of the message were answered as a request of their own. */
+  foreign: convictionSchema,
+  /** The request behind the message was answered. */
+  canary: z.union([convictionSchema, z.literal('allowed')]),
+  /** When must the connection be closed: after any answer, after a refusal, or need not. */
+  close: z.enum(['always', 'rejected', 'no']),
+  /** No answer and no close until the time limit. `allowed` where the message may be taken for incomplete. */
+  silence: z.enum(['allowed', 'hang']),
+  /** Sent after silence: an answer to these bytes shows how the message was framed. */
+  unblock: convictionSchema.extend({ bytes: z.string() }),
+  /** Title of the finding when a valid message is refused. */
+  refused: z.string(),
+  /** The status of the first answer says nothing here. */
+  anyStatus: z.boolean()
+}
+export const judgeSchema = z.strictObject(judgeFields).partial()
+export type Judge = z.infer<typeof judgeSchema>
+
+export const CLASSES = ['ACC', 'ACC+C', 'REJ+C', 'REJ|SAN', 'REJ|+C', 'DEC', 'LIM', 'FRAME', 'SHD'] as const
+/** Verdict class of a case: which answers are right. */
+export type CaseClass = (typeof CLASSES)[number]
+
+export const NEEDS = ['post', 'chunked', 'keepAlive', 'pipelining', 'readsBody', 'head'] as const
+export type Need = (typeof NEEDS)[number]
+
+const aboutFields = {
+  id: z.string().regex(/^[A-Za-z0-9_-]+$/),
+  title: z.string().min(1),
+  group: z.string().min(1),
+  /** Document and section. */
+  standard: z.string().regex(/^RFC \d+ [\d.]+$/),
+  strength: z.enum(['MUST', 'SHOULD', 'MAY']),
+  /** For people: what a right server does. */
+  right: z.string().min(1)
+}
+
+export const caseSchema = z.strictObject({
+  ...aboutFields,
+  class: z.enum(CLASSES),
+  /** What the server must be able to do, or the case cannot be judged there. */
+  needs: z.array(z.enum(NEEDS)).default([]),
+  /** The message. Text is latin1; placeholders are those of `render.ts`. */
+  sends: z.string(),
+  /** FIN follows the bytes. */
+  fin: z.boolean().default(false),
+  /** The same message, made valid by the smallest change. */
+  twin: z.string(),
+  /** Body that the handler must see of the twin, and of the message itself in class ACC. */
+  delivers: z.string().optional(),
+  /** Runs when nothing else does, after all others. */
+  alone: z.boolean().default(false),
+  judge: judgeSchema
+})
+/** A case with the defaults of its class filled in. */
+export type ProtocolCase = Omit<z.infer<typeof caseSchema>, 'judge'> & {
+  judge: Judge & Required<Pick<Judge, 'accepted' | 'close' | 'silence' | 'foreign'>>
+}
+
+export const slowCaseSchema = z.strictObject({
+  ...aboutFields,
+  /** Connections that are held half sent. */
+  connections: z.int().positive(),
+  /** Begin of the message that each of them sends. */
+  sends: z.string(),
+  /** Bytes that follow, one at a time. */
+  drip: z.string(),
+  /** The same message whole: the server must serve as many of these as there are connections. */
+  twin: z.string(),
+  says: z.string()
+})
+export type SlowCase = z.infer<typeof slowCaseSchema>
+
+export const catalogueSchema = z.strictObject({
+  classes: z.record(z.enum(CLASSES), judgeSchema),
+  cases: z.array(caseSchema),
+  slow: slowCaseSchema
+})
