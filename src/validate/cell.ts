@@ -10,7 +10,7 @@ import type { Capabilities, Slice, SliceContext, SliceName } from './contracts.t
 import { openIncident } from './incidents/index.ts'
 import { vacuity } from './judge/gate.ts'
 import { preflight } from './preflight/index.ts'
-import { startProperties, type PropertyLoop, type PropertyReport } from './properties/index.ts'
+import { processEnded, startProperties, type PropertyLoop, type PropertyReport } from './properties/index.ts'
 import { LoopVitals } from './vitals.ts'
 
 export interface CellOptions {
@@ -114,7 +114,7 @@ export async function runCell(options: CellOptions): Promise<Cell> {
     stopped = await target.stop(options.stopGraceMs)
   }
   aborted ||= options.signal.aborted
-  judgeStop(stopped, options, books, aborted)
+  judgeStop(stopped, target, options, books, aborted)
   await opened
 
   const slices: Record<string, CoverageEntry> = {}
@@ -226,10 +226,14 @@ async function traffic(
 /** A server that we launched must end by itself after SIGTERM. */
 function judgeStop(
   stopped: Awaited<ReturnType<Target['stop']>>,
+  target: Target,
   options: CellOptions,
   books: Books,
   aborted: boolean
 ): void {
+  if (stopped.how === 'gone' && stopped.exit !== undefined) {
+    books.findings.report('properties', processEnded(stopped.exit, target))
+  }
   if (stopped.how !== 'killed' || aborted) return
   books.findings.report('properties', {
     predicate: 'I-STOP',

@@ -1,6 +1,6 @@
 /** The protocol cases, read and checked once. */
 import source from './http1.json' with { type: 'json' }
-import { catalogueSchema, type ProtocolCase, type SlowCase } from './schema.ts'
+import { catalogueSchema, type Judge, type ProtocolCase, type SlowCase } from './schema.ts'
 
 export type { CaseClass, Conviction, Judge, Need, ProtocolCase, SlowCase } from './schema.ts'
 export { render, type Values } from './render.ts'

@@ -77,9 +77,10 @@ export const caseSchema = z.strictObject({
   alone: z.boolean().default(false),
   judge: judgeSchema
 })
+type Filled = 'accepted' | 'close' | 'silence' | 'foreign'
 /** A case with the defaults of its class filled in. */
 export type ProtocolCase = Omit<z.infer<typeof caseSchema>, 'judge'> & {
-  judge: Judge & Required<Pick<Judge, 'accepted' | 'close' | 'silence' | 'foreign'>>
+  judge: Omit<Judge, Filled> & { [K in Filled]: NonNullable<Judge[K]> }
 }
 
 export const slowCaseSchema = z.strictObject({

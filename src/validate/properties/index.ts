@@ -1,6 +1,6 @@
 /** The property loop: one sample a second beside the traffic, predicates over the samples at the end. */
 import type { CoverageEntry } from '../../documents/result.ts'
-import type { Target } from '../../target/types.ts'
+import type { ExitInfo, Target } from '../../target/types.ts'
 import type { FindingDraft, Vitals } from '../contracts.ts'
 import { ObserverDatabase } from './database.ts'
 import { HANG_AFTER, OWN_STALL, PREDICATES, type Judgement } from './predicates.ts'
@@ -47,6 +47,20 @@ const HEALTH_TIMEOUT = 5000
 const VARS_TIMEOUT = 500
 const QUIET_ID = 'I-FD-1'
 const QUIET_TITLE = 'after the load, descriptors and goroutines come back'
+
+/** The finding of a process that ended though nobody stopped it. */
+export function processEnded(exit: ExitInfo, target: Target): FindingDraft {
+  const how = exit.signal === null ? `exit code ${exit.code ?? 'unknown'}` : `signal ${exit.signal}`
+  return {
+    predicate: 'I-LIVENESS',
+    severity: 'HIGH',
+    case: 'process',
+    title: `the server process ended during the run (${how})`,
+    evidence: { how, last_output: target.output().slice(-20).join('\n') },
+    repeats: { k: 1, n: 1 },
+    symptom: how
+  }
+}
 
 /** Starts the loop; the baseline is taken at once, so the target must be idle. */
 export async function startProperties(options: PropertyOptions): Promise<PropertyLoop> {
@@ -151,22 +165,17 @@ export class PropertyLoop {
     this.#watch(sample)
   }
 
+  /** Told once: the process has ended though nobody stopped it. */
+  #watchProcess(): void {
+    const exit = this.#options.target.exit()
+    if (exit === undefined || this.#told.has('I-LIVENESS')) return
+    this.#told.add('I-LIVENESS')
+    this.#options.report(processEnded(exit, this.#options.target))
+  }
+
   /** What cannot wait for the end: a dead process, a server that answers nobody. */
   #watch(sample: Sample): void {
-    const exit = this.#options.target.exit()
-    if (exit !== undefined && this.#phase !== 'quiet' && !this.#told.has('I-LIVENESS')) {
-      this.#told.add('I-LIVENESS')
-      const how = exit.signal === null ? `exit code ${exit.code}` : `signal ${exit.signal}`
-      this.#options.report({
-        predicate: 'I-LIVENESS',
-        severity: 'HIGH',
-        case: 'process',
-        title: `the server process ended during the run (${how})`,
-        evidence: { how, last_output: this.#options.target.output().slice(-20).join('\n') },
-        repeats: { k: 1, n: 1 },
-        symptom: how
-      })
-    }
+    this.#watchProcess()
     const hung = sample.health_error === 'timeout' && sample.harness_stall_ms < OWN_STALL
     this.#hangs = hung ? this.#hangs + 1 : 0
     if (this.#hangs >= HANG_AFTER && !this.#told.has('I-HANG')) {
@@ -187,6 +196,7 @@ export class PropertyLoop {
     clearInterval(this.#timer)
     await this.#running
     this.#phase = 'quiet'
+    this.#watchProcess()
     const alive = this.#options.target.exit() === undefined
     if (alive && !this.#options.signal.aborted) await this.#sample()
     const judgements = new Map<string, { title: string; severity: 'HIGH' | 'MED'; judgement: Judgement }>()

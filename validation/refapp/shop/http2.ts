@@ -131,9 +131,16 @@ export function createHttp2Side(application: Application, counters: Counters): H
     session.setLocalWindowSize(limits.http2Window * 4)
     session.setTimeout(limits.http2IdleTimeout, () => session.close())
     session.on('error', () => undefined)
+    // The listener leaves connections half open for HTTP/1; here the peer's end is the end.
+    socket.once('end', () => {
+      session.close()
+      const timer = setTimeout(() => session.destroy(), limits.lingerTimeout)
+      session.once('close', () => clearTimeout(timer))
+    })
     session.once('close', () => {
       sessions.delete(session)
       // GOAWAY alone leaves the connection to the peer's good will; it is closed here in any case.
+      socket.on('error', () => undefined).resume()
       const timer = setTimeout(() => socket.destroy(), limits.lingerTimeout)
       socket.once('close', () => clearTimeout(timer))
     })

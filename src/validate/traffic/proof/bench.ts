@@ -17,6 +17,8 @@ import type { SliceContext } from '../../contracts.ts'
 const LEAST_PATIENCE_MS = 2000
 /** Multiple of the idle 95th percentile that a server is given. */
 const PATIENCE_FACTOR = 20
+/** Connections looked after before those that ended are dropped from the list. */
+const MOST_KEPT = 256
 /** A stall of ours longer than this part of the patience makes a missed deadline worthless. */
 const STALL_SHARE = 0.25
 
@@ -50,12 +52,36 @@ export class Bench {
   /** Opens a connection that is used again after the case. */
   elder: () => Promise<Elder> = () => this.#elderHttp1()
 
+  readonly #open = new Set<Connection>()
+  readonly #onAbort = (): void => this.#drop()
+
   constructor(context: SliceContext, prefix: string) {
     const { routes, baselineMs } = context.capabilities
     this.context = context
     this.prefix = prefix
     this.patienceMs = Math.max(LEAST_PATIENCE_MS, PATIENCE_FACTOR * baselineMs)
     this.path = routes.get?.path ?? routes.health?.path ?? '/'
+    // Whoever waits on a connection is woken by its end, so that a stop is at once.
+    context.signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  #drop(): void {
+    for (const connection of this.#open) connection.destroy()
+    this.#open.clear()
+  }
+
+  /** Ends every connection that is left. */
+  close(): void {
+    this.context.signal.removeEventListener('abort', this.#onAbort)
+    this.#drop()
+  }
+
+  #keep(connection: Connection): Connection {
+    if (this.#open.size >= MOST_KEPT)
+      for (const one of this.#open) if (one.state !== 'open') this.#open.delete(one)
+    this.#open.add(connection)
+    if (this.aborted) connection.destroy()
+    return connection
   }
 
   /** No more rounds are begun. */
@@ -88,7 +114,9 @@ export class Bench {
     const { host, port } = this.context.target
     try {
       const options = { host, port, timeoutMs: this.patienceMs }
-      return await Connection.connect(transcript === undefined ? options : { ...options, transcript })
+      return this.#keep(
+        await Connection.connect(transcript === undefined ? options : { ...options, transcript })
+      )
     } catch (error) {
       if (!(error instanceof ConnectFailed)) throw error
       if (OURS.has(error.code)) {

@@ -1,0 +1,48 @@
+/** Echo semantics (O6): what the handler saw, told by the server itself. */
+
+/** The contract of an echo route: method, target, fields and body as the handler saw them. */
+export interface Echo {
+  method: string
+  target: string
+  /** In the server's order; names as it tells them. */
+  headers: [string, string][]
+  body: Buffer
+}
+
+/** Reads an echo answer: a JSON object with `method`, `target`, `headers` and the body in base64. Undefined where it is none. */
+export function readEcho(body: Buffer): Echo | undefined {
+  if (body[0] !== 0x7b) return undefined
+  try {
+    const {
+      method,
+      target,
+      headers,
+      body: content
+    } = JSON.parse(body.toString('utf8')) as Record<string, unknown>
+    if (typeof method !== 'string' || typeof target !== 'string' || typeof content !== 'string')
+      return undefined
+    return { method, target, headers: readHeaders(headers), body: Buffer.from(content, 'base64') }
+  } catch {
+    return undefined
+  }
+}
+
+/** Header lists come as pairs, as a flat list of names and values, as lines, or as an object. */
+function readHeaders(value: unknown): [string, string][] {
+  if (Array.isArray(value)) {
+    if (value.every((entry) => Array.isArray(entry))) {
+      return value.map((entry: unknown[]) => [String(entry[0]), String(entry[1])])
+    }
+    const flat = value.map(String)
+    return flat.flatMap((name, i): [string, string][] => (i % 2 === 0 ? [[name, flat[i + 1] ?? '']] : []))
+  }
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([name, entry]): [string, string][] =>
+    Array.isArray(entry) ? entry.map((one) => [name, String(one)]) : [[name, String(entry)]]
+  )
+}
+
+/** All values of a field that the handler saw. @param name in lower case */
+export function fieldValues(echo: Echo, name: string): string[] {
+  return echo.headers.flatMap(([key, value]) => (key.toLowerCase() === name ? [value] : []))
+}
