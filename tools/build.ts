@@ -33,7 +33,6 @@ function run(script: string, ...args: string[]): void {
 /** Builds into a folder. */
 export function build(out: string): void {
   rmSync(emitted, { recursive: true, force: true })
-  rmSync(out, { recursive: true, force: true })
   run('typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', emitted)
   const bundle = join(emitted, 'bundle')
   run(
@@ -48,6 +47,7 @@ export function build(out: string): void {
     '-o',
     bundle
   )
+  rmSync(out, { recursive: true, force: true })
   mkdirSync(out, { recursive: true })
   cpSync(bundle, out, { recursive: true })
   for (const [path, [bundleFile, call]] of Object.entries(STUBS)) {

@@ -192,6 +192,26 @@ test('closes the connection after a broken frame', async () => {
   expect(shop.errors()).toBe('')
 })
 
+test('closes connections whose client says GOAWAY and keeps its side open', async () => {
+  const { connections_accepted_total: before = 0 } = await shop.vars()
+  const goaway = (code: string): string => `\x00\x00\x08\x07\x00${'\x00'.repeat(11)}${code}`
+  const events = HEADERS.replace('\x0f', '\x0e').replace('\x08/healthz', '\x07/events')
+  const sockets = [goaway('\x00'), HEADERS + goaway('\x00'), goaway('\x01'), events + goaway('\x01')].map(
+    (bytes) => {
+      const socket = net.connect({ host: '127.0.0.1', port: shop.port, allowHalfOpen: true })
+      socket.on('error', () => undefined).resume()
+      socket.write(PREFACE + SETTINGS + bytes, 'latin1')
+      return socket
+    }
+  )
+  await shop.until(
+    (now) => (now.connections_accepted_total ?? 0) >= before + 4 && now.connections_active === 0
+  )
+  for (const socket of sockets) socket.destroy()
+  expect(await shop.vars()).toMatchObject({ panic_count: 0, http2_sessions: 0, sse_subscribers: 0 })
+  expect(shop.errors()).toBe('')
+})
+
 test('says GOAWAY when it stops and finishes the streams that run', async () => {
   const own = await startShop('node-http2')
   const session = http2.connect(own.base)

@@ -14,17 +14,16 @@ const FOREIGN = {
 } as const
 
 /** HTTP/1.1 cases in the order of the file, each with the defaults of its class. */
-export const http1Cases: readonly ProtocolCase[] = read.cases.map((entry) => ({
-  ...entry,
-  judge: {
-    accepted: 'allowed',
-    close: 'no',
-    silence: 'hang',
-    foreign: FOREIGN,
-    ...read.classes[entry.class],
-    ...entry.judge
-  }
-}))
+export const http1Cases: readonly ProtocolCase[] = read.cases.map((entry) => {
+  const rule: Judge = { ...read.classes[entry.class], ...entry.judge }
+  const filled = {
+    accepted: rule.accepted ?? 'allowed',
+    close: rule.close ?? 'no',
+    silence: rule.silence ?? 'hang',
+    foreign: rule.foreign ?? FOREIGN
+  } as const
+  return { ...entry, judge: { ...rule, ...filled } }
+})
 
 /** The case of many slow requests at once. */
 export const slowCase: SlowCase = read.slow

@@ -817,3 +817,32 @@ export const WS_HANDSHAKE_CASES: readonly WsHandshakeCase[] = [
     expect: 'any'
   }
 ]
+
+/** Where a client goes, and how. */
+export const WS_KILL_STAGES = [
+  { id: 'after-101', title: 'right after the 101' },
+  { id: 'in-header', title: 'in the middle of a frame header' },
+  { id: 'in-payload', title: 'in the middle of a payload' },
+  { id: 'in-message', title: 'between the fragments of a message' }
+] as const
+export type WsKillStage = (typeof WS_KILL_STAGES)[number]['id']
+
+export const WS_KILL_WAYS = [
+  { id: 'rst', title: 'RST' },
+  { id: 'fin', title: 'FIN' },
+  { id: 'silence', title: 'silence' }
+] as const
+export type WsKillWay = (typeof WS_KILL_WAYS)[number]['id']
+
+/** Streams of numbered messages that must come back equal and in order. */
+export const WS_ECHO_CASES = [
+  { id: 'echo-64k', title: '64 KiB binary messages', bytes: 65_536, messages: 32, inFlight: 16, op: 2, slow: false },
+  { id: 'echo-64k-slow', title: '64 KiB binary messages to a slow reader', bytes: 65_536, messages: 48, inFlight: 48, op: 2, slow: true },
+  { id: 'echo-64k-text', title: '64 KiB text messages', bytes: 65_536, messages: 8, inFlight: 4, op: 1, slow: false },
+  { id: 'echo-1m', title: '1 MiB binary messages', bytes: 1_048_576, messages: 4, inFlight: 3, op: 2, slow: false },
+  { id: 'echo-1m-text', title: '1 MiB text messages', bytes: 1_048_576, messages: 2, inFlight: 2, op: 1, slow: false },
+  { id: 'echo-1m-fragments', title: '1 MiB messages in fragments of 16 KiB', bytes: 1_048_576, messages: 2, inFlight: 2, op: 2, slow: false, fragment: 16_384 },
+  { id: 'echo-small', title: 'many small messages in flight', bytes: 40, messages: 500, inFlight: 200, op: 2, slow: false }
+] as const
+
+export const WS_NUMBERS = { pings: 1000, fragments: 1000, crowd: 50, crowdMessages: 4, clients: 4, batch: 10 } as const

@@ -33,6 +33,6 @@ function sizeOf(response: HttpResponse): number {
   return response.interim.reduce((sum, one) => sum + one.headBytes, response.headBytes + response.bodyBytes)
 }
 
-export function isSuccess(response: HttpResponse | undefined): response is HttpResponse {
+export function isSuccess(response: HttpResponse | undefined): boolean {
   return response !== undefined && response.status >= 200 && response.status < 300
 }

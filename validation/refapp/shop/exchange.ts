@@ -34,7 +34,10 @@ export interface Exchange {
   consume(limit: number, sink: (chunk: Buffer) => void): Promise<void>
   /** Sends the whole answer; later calls do nothing. The body of an answer to HEAD is left out. */
   respond(status: number, fields: Fields, body?: string | Buffer): void
-  /** Begins a live answer. */
+  /**
+   * Begins a live answer.
+   * @throws PeerGone
+   */
   open(status: number, fields: Fields): Outlet
   readonly answered: boolean
 }

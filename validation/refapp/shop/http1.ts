@@ -4,7 +4,15 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Application } from './application.ts'
 import type { Counters } from './counters.ts'
-import { drain, type Exchange, type Fields, HttpError, type Outlet, respondJson } from './exchange.ts'
+import {
+  drain,
+  type Exchange,
+  type Fields,
+  HttpError,
+  type Outlet,
+  PeerGone,
+  respondJson
+} from './exchange.ts'
 import { limits } from './limits.ts'
 import type { Sockets } from './sockets.ts'
 
@@ -129,6 +137,7 @@ class Http1Exchange implements Exchange {
 
   open(status: number, fields: Fields): Outlet {
     const response = this.#response
+    if (this.answered) throw new PeerGone('the connection is gone')
     response.setHeader('connection', 'close')
     response.writeHead(status, fields)
     response.flushHeaders()

@@ -3,7 +3,7 @@ import http2, { type IncomingHttpHeaders, type ServerHttp2Session, type ServerHt
 import type { Socket } from 'node:net'
 import type { Application } from './application.ts'
 import type { Counters } from './counters.ts'
-import { drain, type Exchange, type Fields, HttpError, type Outlet } from './exchange.ts'
+import { drain, type Exchange, type Fields, HttpError, type Outlet, PeerGone } from './exchange.ts'
 import { limits } from './limits.ts'
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL } = http2.constants
@@ -59,6 +59,7 @@ class Http2Exchange implements Exchange {
 
   async consume(limit: number, sink: (chunk: Buffer) => void): Promise<void> {
     if ((this.declaredLength ?? 0) > limit) throw new HttpError(413, `the body is limited to ${limit} bytes`)
+    if (this.#stream.destroyed) throw new PeerGone('the stream is gone')
     if (this.#stream.endAfterHeaders) return
     if (/^100-continue$/i.test(this.header('expect') ?? ''))
       this.#stream.additionalHeaders({ ':status': 100 })
@@ -84,6 +85,7 @@ class Http2Exchange implements Exchange {
 
   open(status: number, fields: Fields): Outlet {
     const stream = this.#stream
+    if (this.answered) throw new PeerGone('the stream is gone')
     stream.respond(this.#head(status, fields))
     return {
       write: (text) => void (stream.writable && stream.write(text)),
@@ -131,19 +133,15 @@ export function createHttp2Side(application: Application, counters: Counters): H
     session.setLocalWindowSize(limits.http2Window * 4)
     session.setTimeout(limits.http2IdleTimeout, () => session.close())
     session.on('error', () => undefined)
-    // The listener leaves connections half open for HTTP/1; here the peer's end is the end.
-    socket.once('end', () => {
-      session.close()
-      const timer = setTimeout(() => session.destroy(), limits.lingerTimeout)
-      session.once('close', () => clearTimeout(timer))
-    })
-    session.once('close', () => {
-      sessions.delete(session)
-      // GOAWAY alone leaves the connection to the peer's good will; it is closed here in any case.
-      socket.on('error', () => undefined).resume()
+    // GOAWAY alone leaves the connection to the peer's good will; it is closed here in any case.
+    const closeSoon = (): void => {
       const timer = setTimeout(() => socket.destroy(), limits.lingerTimeout)
       socket.once('close', () => clearTimeout(timer))
-    })
+    }
+    socket.once('end', closeSoon)
+    socket.once('finish', closeSoon)
+    session.once('error', closeSoon)
+    session.once('close', () => sessions.delete(session))
   }
   server.on('sessionError', () => {
     counters.badMessages++
@@ -158,6 +156,8 @@ export function createHttp2Side(application: Application, counters: Counters): H
 
   return {
     accept(socket) {
+      // The listener leaves connections half open for HTTP/1; in HTTP/2 the peer's end is the end.
+      socket.allowHalfOpen = false
       const onSession = (session: ServerHttp2Session): void => keep(session, socket)
       server.once('session', onSession)
       server.emit('connection', socket)

@@ -82,7 +82,7 @@ export async function setScene(
   const getOf = async (path: string): Promise<Scene['get'] | undefined> => {
     for (const query of [true, false]) {
       const response = await ask('GET', withQuery(path, query, nonce))
-      if (!isSuccess(response)) continue
+      if (response === undefined || !isSuccess(response)) continue
       const told = readEcho(response.body)
       return {
         path,
@@ -97,7 +97,7 @@ export async function setScene(
       const long = body === 'abc' ? `${nonce}${nonce}` : body
       for (const query of [true, false]) {
         const response = await ask('POST', withQuery(path, query, nonce), type, long)
-        if (!isSuccess(response)) continue
+        if (response === undefined || !isSuccess(response)) continue
         const told = readEcho(response.body)
         if (told?.body.toString('latin1') === long) return { path, query, type, body, echo: 'document' }
         return {

@@ -149,6 +149,10 @@ export class Judge implements WalkerEvents {
     })
   }
 
+  abandoned(count: number): void {
+    this.#context.tally.add('requests_error', count)
+  }
+
   lost(walker: Walker, exchange: Exchange, how: string): void {
     this.#context.tally.add('requests_error')
     // A server that ended is told by the property loop; here it would be told once for each walker.

@@ -29,6 +29,8 @@ export interface WalkerEvents {
   /** The connection ended with requests unanswered. */
   lost(walker: Walker, exchange: Exchange, how: string): void
   refused(walker: Walker, code: string): void
+  /** Requests that we gave up ourselves, behind a malformed answer. */
+  abandoned(count: number): void
   sent(count: number): void
   retried(count: number): void
   loggedIn(again: boolean): void
@@ -213,7 +215,7 @@ export class Walker {
   #malformed(error: ParseError): void {
     const exchange = this.#flight.shift()
     this.#events.malformed(this, exchange, error)
-    for (const rest of this.#flight.splice(0)) this.#events.lost(this, rest, 'behind a malformed answer')
+    this.#events.abandoned(this.#flight.splice(0).length)
     const socket = this.#socket
     this.#socket = undefined!
     this.#open = false

@@ -4,6 +4,7 @@ import { SSE_RESUME_CASES, SSE_STAGES, SSE_WAYS, SSE_WIRE_CASES } from '../../ca
 import { Bench, wait } from '../proof/bench.ts'
 import { Conductor } from '../proof/conduct.ts'
 import { Holding, type Levels } from '../proof/holding.ts'
+import { nothingRemains } from '../proof/remains.ts'
 import { crowdTrials, killBatch, killTrials } from './kill-cases.ts'
 import { learnResume, resumeTrials } from './resume-cases.ts'
 import { Stream } from './stream.ts'
@@ -11,12 +12,6 @@ import { wireTrials } from './wire-cases.ts'
 
 const LANES = 24
 const LEAK_CASE = 'nothing-remains'
-/** Longest wait for the server to notice that its clients are gone, ms (or two heartbeats, where longer). */
-const NOTICE_MS = 8000
-/** The same for each batch of the search for the kind of death that leaks. */
-const BATCH_NOTICE_MS = 2500
-/** Surplus that pools, caches and other traffic may leave. */
-const SURPLUS = 8
 const BETWEEN_ROUNDS_MS = 250
 
 /** The slice; see `Slice`. */
@@ -84,59 +79,21 @@ async function rounds(bench: Bench, stream: Stream, base: Levels): Promise<void>
       LANES
     )
     if (conductor.lost || bench.aborted) break
-    if (first) await nothingRemains(bench, stream, base)
+    if (first) await remains(bench, stream, base)
     await wait(BETWEEN_ROUNDS_MS)
   }
-  if (!conductor.lost && !bench.aborted) await nothingRemains(bench, stream, base)
+  if (!conductor.lost && !bench.aborted) await remains(bench, stream, base)
   else context.ledger.inconclusive(LEAK_CASE, 'stopped, or the server had ended')
 }
 
-/** All gauges come back; where one does not, equal batches of each kind of death show whether it grows with them. */
-async function nothingRemains(bench: Bench, stream: Stream, base: Levels): Promise<void> {
-  const { context } = bench
-  const { holding } = stream
-  if ([...base.keys()].length === 0) {
-    context.ledger.inapplicable(
-      LEAK_CASE,
-      'neither descriptors nor published counters can be read on this target'
-    )
-    return
-  }
-  const notice = Math.max(NOTICE_MS, 2 * (stream.facts.intervalMs ?? 0))
-  const allowed = (gauge: string): number => (/subscriber|kept/i.test(gauge) ? 2 : SURPLUS)
-  const { over } = await holding.settle(base, allowed, notice)
-  if (over.length > 0 && !bench.aborted) {
-    const random = context.random.stream('leak')
-    for (const stage of SSE_STAGES) {
-      for (const way of SSE_WAYS.filter(({ id }) => id !== 'stop')) {
-        if (bench.aborted) return context.ledger.inconclusive(LEAK_CASE, 'stopped while batches ran')
-        const growth = await holding.grows(
-          killBatch(stream, stage.id, way.id, random),
-          BATCH_NOTICE_MS + 2 * (stream.facts.intervalMs ?? 0)
-        )
-        if (growth === undefined) continue
-        context.ledger.exercised(LEAK_CASE)
-        context.report({
-          predicate: 'I-SSE-LEAK',
-          severity: 'HIGH',
-          case: `kill-${stage.id}-${way.id}`,
-          title: `${growth.gauge} grows with clients that go ${stage.title} with ${way.title}: +${growth.grown.join(', +')} for ${growth.clients} clients each`,
-          standard: 'resources',
-          symptom: `leak/${stage.id}/${way.id}`,
-          evidence: {
-            gauge: growth.gauge,
-            grown: growth.grown.join(' '),
-            clients_per_batch: growth.clients,
-            batches: growth.grown.length
-          },
-          repeats: { k: growth.grown.length, n: growth.grown.length }
-        })
-        return
-      }
-    }
-    context.note(
-      `${over.join(', ')} stayed above the level from before, and does not grow with clients that go: kept, not leaked`
-    )
-  }
-  context.ledger.exercised(LEAK_CASE)
+function remains(bench: Bench, stream: Stream, base: Levels): Promise<void> {
+  const deaths = SSE_STAGES.flatMap((stage) =>
+    SSE_WAYS.filter(({ id }) => id !== 'stop').map((way) => ({
+      id: `kill-${stage.id}-${way.id}`,
+      title: `${stage.title} with ${way.title}`,
+      batch: (random: Parameters<typeof killBatch>[3]) => killBatch(stream, stage.id, way.id, random)
+    }))
+  )
+  const extraMs = 2 * (stream.facts.intervalMs ?? 0)
+  return nothingRemains(bench, stream.holding, { caseId: LEAK_CASE, predicate: 'I-SSE-LEAK', base, deaths, extraMs })
 }

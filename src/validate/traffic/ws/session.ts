@@ -83,6 +83,17 @@ export class Session {
     return this.bench.write(this.connection, Buffer.concat(frames.map((frame) => this.encode(frame))))
   }
 
+  /** One message, whole or in fragments of so many bytes. False where the peer had closed. */
+  async sendMessage(op: 1 | 2, payload: Buffer, fragment = payload.length): Promise<boolean> {
+    const parts: Buffer[] = []
+    for (let at = 0; at === 0 || at < payload.length; at += fragment) {
+      const piece = payload.subarray(at, at + fragment)
+      const mask = this.#random.bytes(4)
+      parts.push(encodeFrame({ fin: at + fragment >= payload.length, rsv: 0, opcode: at === 0 ? op : 0, payload: piece, mask }))
+    }
+    return this.bench.write(this.connection, Buffer.concat(parts))
+  }
+
   #pump(): void {
     const { received } = this.connection
     if (received.length === 0 || this.broken !== undefined) return
@@ -125,6 +136,16 @@ export class Session {
       parts.push(frame.payload)
       if (frame.fin) whole.push({ op, payload: parts.length === 1 ? parts[0]! : Buffer.concat(parts) })
     }
+    return whole
+  }
+
+  /** Takes the whole messages that came so far out of the list. */
+  take(): { op: number; payload: Buffer }[] {
+    const end = this.frames.findLastIndex(({ opcode, fin }) => opcode < 8 && fin)
+    if (end < 0) return []
+    const whole = this.messages
+    const controls = this.frames.filter(({ opcode }, i) => i <= end && opcode >= 8)
+    this.frames.splice(0, end + 1, ...controls)
     return whole
   }
 

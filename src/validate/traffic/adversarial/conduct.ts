@@ -1,0 +1,211 @@
+/** Plays all cases, round after round, and believes nothing that was seen once. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { http1Cases, slowCase, type ProtocolCase } from '../../catalogue/index.ts'
+import { Elder } from '../../oracles/liveness.ts'
+import { repeat } from '../../oracles/repeat.ts'
+import type { Verdict } from './judge.ts'
+import { Outages } from './outage.ts'
+import { obstacle } from './scene.ts'
+import { SEGMENTATIONS, type Segmentation } from './segments.ts'
+import { playSlow } from './slow.ts'
+import { draftOf } from './tell.ts'
+import { play, type Stage, type Trial } from './trial.ts'
+
+const LEAST_LANES = 4
+const MOST_LANES = 8
+/** Later rounds leave the machine to the other slices. */
+const LATER_LANES = 2
+const LATER_PAUSE_MS = 30
+/** How often a case is tried again because the server was gone for a moment. */
+const ATTEMPTS = 2
+
+interface Work {
+  entry: ProtocolCase
+  how: Segmentation
+  round: number
+}
+
+export class Conductor {
+  readonly #stage: Stage
+  readonly #outages: Outages
+  /** predicate and case of what was believed already. */
+  readonly #believed = new Set<string>()
+  /** Cases after which an earlier connection was not served. */
+  readonly #cut = new Set<string>()
+  readonly #advisories = new Map<string, string>()
+
+  constructor(stage: Stage) {
+    this.#stage = stage
+    this.#outages = new Outages(stage)
+  }
+
+  get #over(): boolean {
+    return this.#stage.context.signal.aborted || this.#outages.lost !== undefined
+  }
+
+  /** Runs rounds until the deadline; the first one is always finished. */
+  async run(): Promise<void> {
+    const { context, scene } = this.#stage
+    const playable = http1Cases.filter((entry) => {
+      const reason = obstacle(scene, entry)
+      if (reason === undefined) return true
+      context.ledger.inapplicable(entry.id, reason)
+      context.tally.add('adv_inapplicable')
+      return false
+    })
+    const order = context.random.stream('order')
+    const lanes = Math.min(MOST_LANES, Math.max(LEAST_LANES, context.concurrency))
+    for (let round = 0; !this.#over; round++) {
+      if (round > 0 && performance.now() >= context.deadline) break
+      const chosen = round === 0 ? playable : order.shuffle(playable)
+      const works = chosen.map((entry): Work => ({
+        entry,
+        round,
+        how: round === 0 ? 'whole' : order.pick(SEGMENTATIONS)
+      }))
+      await this.#lanes(
+        works.filter(({ entry }) => !entry.alone),
+        round === 0 ? lanes : LATER_LANES
+      )
+      await this.#lanes(
+        works.filter(({ entry }) => entry.alone),
+        1
+      )
+      if (round === 0 && !this.#over) await playSlow(this.#stage, context.random.stream(slowCase.id))
+      await this.#recheck()
+    }
+    await this.#end()
+  }
+
+  async #lanes(works: readonly Work[], count: number): Promise<void> {
+    const { context, dialer, scene, limits } = this.#stage
+    let next = 0
+    const lane = async (): Promise<void> => {
+      let elder: Elder | undefined
+      const open = async (): Promise<void> => {
+        elder?.close()
+        elder = scene.capabilities.keepAlive ? await Elder.open(dialer, scene.control, limits) : undefined
+      }
+      await open()
+      while (next < works.length && !this.#over) {
+        const work = works[next++]!
+        if (work.round > 0 && performance.now() >= context.deadline) break
+        if (context.target.exit() !== undefined) {
+          this.#outages.died()
+          break
+        }
+        const seen = await this.#work(work, elder)
+        if (seen !== 'answered' && !this.#over) await open()
+        if (work.round > 0) await delay(LATER_PAUSE_MS)
+      }
+      elder?.close()
+    }
+    await Promise.all(Array.from({ length: Math.min(count, works.length) }, lane))
+  }
+
+  /** One case to its verdict; tells how the earlier connection fared. */
+  async #work(work: Work, elder: Elder | undefined): Promise<Trial['elder']> {
+    const { context } = this.#stage
+    const { entry, how, round } = work
+    const random = context.random.stream(`${entry.id}/${round}`)
+    let trial: Trial | undefined
+    for (let attempt = 0; attempt < ATTEMPTS && !this.#over; attempt++) {
+      trial = await play(this.#stage, entry, how, random, attempt === 0 ? elder : undefined)
+      if (!trial.outage || trial.verdict.kind === 'wrong') break
+      if ((await this.#outages.look()) === 'lost') break
+    }
+    if (trial === undefined || context.signal.aborted) return 'none'
+    if (trial.outage && trial.verdict.kind === 'wrong') await this.#outages.look()
+    if (trial.elder === 'silent' || trial.elder === 'closed') this.#cut.add(entry.id)
+    await this.#settle(work, trial)
+    return trial.elder
+  }
+
+  async #settle(work: Work, trial: Trial): Promise<void> {
+    const { tally, ledger } = this.#stage.context
+    const { id } = work.entry
+    const { verdict } = trial
+    switch (verdict.kind) {
+      case 'right':
+        if (verdict.how === 'refused' || verdict.how === 'closed') tally.add('adv_well_rejected')
+        return ledger.exercised(id)
+      case 'advisory':
+        if (!this.#advisories.has(id)) tally.add('adv_advisory')
+        this.#advisories.set(id, verdict.text)
+        return ledger.exercised(id)
+      case 'inapplicable':
+        if (work.round === 0) tally.add('adv_inapplicable')
+        return ledger.inapplicable(id, verdict.reason)
+      case 'inconclusive':
+        tally.add('adv_inconclusive')
+        return ledger.inconclusive(id, this.#outages.lost ?? verdict.reason)
+      case 'wrong':
+        return this.#confirm(work, trial, verdict)
+    }
+  }
+
+  async #confirm(
+    { entry, how, round }: Work,
+    trial: Trial,
+    verdict: Verdict & { kind: 'wrong' }
+  ): Promise<void> {
+    const { context } = this.#stage
+    const key = `${verdict.predicate}\n${entry.id}`
+    let rate = { k: 1, n: 1, believed: true }
+    if (!this.#believed.has(key)) {
+      const random = context.random.stream(`${entry.id}/${round}/repeat`)
+      rate = await repeat(verdict.severity === 'HIGH' && !verdict.proof, async () => {
+        if (this.#over) return undefined
+        const again = (await play(this.#stage, entry, how, random, undefined)).verdict
+        if (again.kind === 'inapplicable' || again.kind === 'inconclusive') return undefined
+        return (
+          again.kind === 'wrong' &&
+          again.predicate === verdict.predicate &&
+          again.severity === verdict.severity
+        )
+      })
+    }
+    if (!rate.believed) {
+      context.tally.add('adv_inconclusive')
+      context.ledger.inconclusive(entry.id, `seen in ${rate.k} of ${rate.n} tries: ${verdict.title}`)
+      return
+    }
+    this.#believed.add(key)
+    context.ledger.exercised(entry.id)
+    if (verdict.predicate === 'I-ADV-ACCEPTED') context.tally.add('adv_wrong_accepted', rate.k)
+    if (verdict.predicate === 'I-ADV-HANG') context.tally.add('adv_hang_until_timeout', rate.k)
+    context.report(draftOf(entry, verdict, trial, how, rate))
+  }
+
+  /** Cases after which others were not served, each alone. */
+  async #recheck(): Promise<void> {
+    const { random } = this.#stage.context
+    for (const id of [...this.#outages.suspects]) {
+      this.#outages.suspects.delete(id)
+      const entry = http1Cases.find((one) => one.id === id)
+      if (entry !== undefined && !this.#over)
+        await this.#outages.recheck(entry, random.stream(`${id}/outage`))
+    }
+    for (const id of [...this.#cut]) {
+      this.#cut.delete(id)
+      const entry = http1Cases.find((one) => one.id === id)
+      const key = `earlier connection\n${id}`
+      if (entry === undefined || this.#over || this.#believed.has(key)) continue
+      this.#believed.add(key)
+      await this.#outages.recheckElder(entry, random.stream(`${id}/earlier`))
+    }
+  }
+
+  async #end(): Promise<void> {
+    const { context } = this.#stage
+    // A process may die of a message some time later.
+    if (!this.#over) await this.#outages.look()
+    const { lost } = this.#outages
+    if (lost !== undefined) {
+      for (const { id } of [...http1Cases, slowCase]) context.ledger.inconclusive(id, lost)
+    }
+    if (this.#advisories.size > 0) {
+      context.note(`said, not judged: ${[...this.#advisories.values()].join('; ')}`)
+    }
+  }
+}

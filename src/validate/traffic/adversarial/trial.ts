@@ -1,0 +1,178 @@
+/** One try of one case: twin, message, twin, and a look at everybody else. */
+import type { RandomStream } from '../../../kit/random.ts'
+import { ConnectFailed } from '../../../wire/tcp.ts'
+import { render, type ProtocolCase } from '../../catalogue/index.ts'
+import type { SliceContext } from '../../contracts.ts'
+import { isSuccess } from '../../oracles/answers.ts'
+import { stalled, type Limits } from '../../oracles/deadline.ts'
+import type { Dialer } from '../../oracles/dialer.ts'
+import { readEcho } from '../../oracles/echo.ts'
+import { exchange, type Observation } from '../../oracles/exchange.ts'
+import type { Elder } from '../../oracles/liveness.ts'
+import { judge, type Ground, type Verdict } from './judge.ts'
+import { bytesOf, echoOf, followUpOf, noncesOf, valuesOf, type Scene } from './scene.ts'
+import { cut, type Segmentation } from './segments.ts'
+import type { Turn } from './turn.ts'
+
+/** What all trials of a slice share. */
+export interface Stage {
+  context: SliceContext
+  dialer: Dialer
+  limits: Limits
+  scene: Scene
+  turn: Turn
+}
+
+export type TwinSeen =
+  { ok: true; status: number; ms: number } | { ok: false; why: 'refused' | 'busy' | 'gone'; seen: string }
+
+export interface Trial {
+  verdict: Verdict
+  seen?: Observation
+  before?: TwinSeen
+  after?: TwinSeen
+  /** The connection that was opened earlier; `none` where the server keeps none. */
+  elder: 'answered' | 'closed' | 'silent' | 'none'
+  /** Nobody gets through any more: the process has ended or hangs. */
+  outage: boolean
+}
+
+/** Sends the twin on a fresh connection. */
+export async function playTwin(
+  stage: Stage,
+  entry: ProtocolCase,
+  how: Segmentation,
+  random: RandomStream
+): Promise<TwinSeen> {
+  const { scene, limits, dialer } = stage
+  const nonces = noncesOf(random)
+  const values = valuesOf(scene, nonces)
+  const bytes = bytesOf(entry.twin, values)
+  const answers = entry.twin.includes('{CAN}') ? 2 : 1
+  let seen: Observation
+  try {
+    const message = { method: methodOf(entry.twin), ...cut(bytes, how, random), fin: false, answers }
+    seen = await exchange(dialer, message, limits)
+  } catch (error) {
+    if (error instanceof ConnectFailed)
+      return { ok: false, why: 'gone', seen: `connect failed: ${error.code}` }
+    throw error
+  }
+  const first = seen.responses[0]
+  if (first === undefined) {
+    const what =
+      seen.error?.message ??
+      (seen.end === 'open' ? 'no answer within the time limit' : `closed (${seen.end}) without an answer`)
+    return { ok: false, why: 'gone', seen: what }
+  }
+  if (seen.early) return { ok: false, why: 'refused', seen: 'answered before it was sent' }
+  if (first.status === 429 || first.status === 503) return { ok: false, why: 'busy', seen: `${first.status}` }
+  const { status } = first
+  if (!isSuccess(first) && entry.judge.anyStatus !== true)
+    return { ok: false, why: 'refused', seen: `${status}` }
+  if (seen.responses.length < answers)
+    return { ok: false, why: 'refused', seen: 'the request behind it was not answered' }
+  if (entry.delivers !== undefined && echoOf(scene, entry.twin) === 'document') {
+    const told = readEcho(first.body)?.body.toString('latin1')
+    if (told !== render(entry.delivers, values))
+      return { ok: false, why: 'refused', seen: 'the echo shows another body' }
+  }
+  return { ok: true, status, ms: seen.answerMs ?? 0 }
+}
+
+const METHOD = /^(GET|POST|HEAD)/
+function methodOf(template: string): string {
+  if (template.startsWith('{P}')) return 'POST'
+  return METHOD.exec(template)?.[0] ?? 'GET'
+}
+
+/** Plays the case once. */
+export async function play(
+  stage: Stage,
+  entry: ProtocolCase,
+  how: Segmentation,
+  random: RandomStream,
+  elder: Elder | undefined
+): Promise<Trial> {
+  const { context, scene, limits } = stage
+  const begun = performance.now()
+  let before = await playTwin(stage, entry, how, random)
+  if (!before.ok && before.why === 'gone') before = await playTwin(stage, entry, how, random)
+  if (!before.ok) return { verdict: unfit(before), before, elder: 'none', outage: before.why === 'gone' }
+
+  const nonces = noncesOf(random)
+  const values = valuesOf(scene, nonces)
+  const canaryTells = scene.canary.echo === 'document'
+  const ground: Ground = {
+    values,
+    nonces,
+    echo: echoOf(scene, entry.sends),
+    canaryTells,
+    statusTransparent: scene.capabilities.statusTransparent
+  }
+  const { unblock } = entry.judge
+  const { sent, over } = await stage.turn.take(entry.id)
+  let seen: Observation
+  try {
+    seen = await exchange(
+      stage.dialer,
+      {
+        method: methodOf(entry.sends),
+        ...cut(bytesOf(entry.sends, values), how, random),
+        fin: entry.fin,
+        answers: 1,
+        followUp: followUpOf(scene, nonces),
+        ...(canaryTells
+          ? { isFollowUp: (response) => readEcho(response.body)?.target.includes(nonces.follow) === true }
+          : {}),
+        ...(unblock === undefined ? {} : { unblock: Buffer.from(unblock.bytes, 'latin1') })
+      },
+      limits,
+      over
+    )
+  } catch (error) {
+    over()
+    if (!(error instanceof ConnectFailed)) throw error
+    return {
+      verdict: { kind: 'inconclusive', reason: `connect failed: ${error.code}` },
+      before,
+      elder: 'none',
+      outage: true
+    }
+  }
+  sent.seen = seen
+  sent.answered = seen.responses.length > 0
+  context.tally.add('adv_sent', seen.accepted > 0 ? 1 : 0)
+
+  const asked = elder === undefined ? 'none' : await elder.ask()
+  const after = await playTwin(stage, entry, how, random)
+  let verdict = judge(entry, seen, ground)
+  const late = verdict.kind === 'wrong' && !verdict.proof
+  if (late && stalled(context.vitals, seen.startedAt, limits.answerMs)) {
+    verdict = { kind: 'inconclusive', reason: 'this machine stood still meanwhile' }
+  } else if (!after.ok) {
+    if (verdict.kind !== 'wrong' || !verdict.proof)
+      verdict = { kind: 'inconclusive', reason: `the twin failed afterwards: ${after.seen}` }
+  } else if (late && after.ms > limits.answerMs / 4) {
+    verdict = { kind: 'inconclusive', reason: `the server is slow: the twin took ${Math.round(after.ms)} ms` }
+  }
+  const slow = stalled(context.vitals, begun, limits.answerMs)
+  return {
+    verdict,
+    seen,
+    before,
+    after,
+    elder: asked === 'silent' && slow ? 'none' : asked,
+    outage: !after.ok && after.why === 'gone' && !slow
+  }
+}
+
+function unfit(twin: TwinSeen & { ok: false }): Verdict {
+  if (twin.why === 'refused')
+    return { kind: 'inapplicable', reason: `the valid twin was refused: ${twin.seen}` }
+  const reason =
+    twin.why === 'busy'
+      ? `the valid twin was turned away: ${twin.seen}`
+      : `the valid twin was not served: ${twin.seen}`
+  return { kind: 'inconclusive', reason }
+}

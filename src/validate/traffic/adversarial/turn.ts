@@ -1,0 +1,47 @@
+/** One malformed message at a time is on its way, so that a death can be told to the message that caused it. */
+import type { Observation } from '../../oracles/exchange.ts'
+
+export interface Sent {
+  id: string
+  /** `performance.now()` of its first byte. */
+  at: number
+  answered: boolean
+  /** Once the exchange is over. */
+  seen?: Observation
+}
+
+/** A message that is not answered by then lets the next one go. */
+const LONGEST_MS = 150
+const KEPT = 32
+
+export class Turn {
+  #tail: Promise<void> = Promise.resolve()
+  readonly #sent: Sent[] = []
+
+  /** Resolves when it is this message's turn; call `over` when it is answered, or over. */
+  async take(id: string): Promise<{ sent: Sent; over: () => void }> {
+    const before = this.#tail
+    let release = (): void => undefined
+    this.#tail = new Promise((resolve) => {
+      release = resolve
+    })
+    await before
+    const sent: Sent = { id, at: performance.now(), answered: false }
+    this.#sent.push(sent)
+    if (this.#sent.length > KEPT) this.#sent.shift()
+    const timer = setTimeout(release, LONGEST_MS)
+    return {
+      sent,
+      over: () => {
+        clearTimeout(timer)
+        release()
+      }
+    }
+  }
+
+  /** The message that was on its way when the server broke, best guess first: the latest that is unanswered. */
+  suspects(): Sent[] {
+    const latest = [...this.#sent].reverse()
+    return [...latest.filter(({ answered }) => !answered), ...latest.filter(({ answered }) => answered)]
+  }
+}

@@ -1,0 +1,69 @@
+/** After the load of a slice: does anything of its dead clients remain, and of which kind of death? */
+import type { RandomStream } from '../../../kit/random.ts'
+import type { Bench } from './bench.ts'
+import type { Growth, Holding, Levels } from './holding.ts'
+
+/** Longest wait for the server to notice that its clients are gone, ms. */
+const NOTICE_MS = 8000
+/** The same after each batch of the search for the kind of death that leaks. */
+const BATCH_NOTICE_MS = 2500
+/** Surplus that pools, caches and other traffic may leave; counters of subscribers and the like are exact. */
+const SURPLUS = 8
+const EXACT_SURPLUS = 2
+const EXACT = /subscriber|kept/i
+
+/** A kind of death: where the client was, and how it went. */
+export interface Death {
+  /** Case that it belongs to. */
+  id: string
+  title: string
+  batch(random: RandomStream): () => Promise<number>
+}
+
+export interface RemainsOptions {
+  caseId: string
+  predicate: string
+  base: Levels
+  deaths: readonly Death[]
+  /** Added to each wait: two heartbeats of the server. */
+  extraMs?: number
+}
+
+/** All gauges come back; where one does not, equal batches of each death show whether it grows with them. */
+export async function nothingRemains(bench: Bench, holding: Holding, options: RemainsOptions): Promise<void> {
+  const { context } = bench
+  const { caseId, base, deaths, extraMs = 0 } = options
+  if (base.size === 0) {
+    context.ledger.inapplicable(caseId, 'neither descriptors nor published counters can be read on this target')
+    return
+  }
+  const allowed = (gauge: string): number => (EXACT.test(gauge) ? EXACT_SURPLUS : SURPLUS)
+  const { over } = await holding.settle(base, allowed, Math.max(NOTICE_MS, extraMs))
+  if (over.length > 0 && !bench.aborted) {
+    const random = context.random.stream('leak')
+    for (const death of deaths) {
+      if (bench.aborted) return context.ledger.inconclusive(caseId, 'stopped while batches ran')
+      const growth = await holding.grows(death.batch(random), BATCH_NOTICE_MS + extraMs)
+      if (growth === undefined) continue
+      report(bench, options, death, growth)
+      return
+    }
+    context.note(`${over.join(', ')} stayed above the level from before, and does not grow with clients that go: kept, not leaked`)
+  }
+  if (bench.aborted) context.ledger.inconclusive(caseId, 'stopped while the level was watched')
+  else context.ledger.exercised(caseId)
+}
+
+function report({ context }: Bench, { caseId, predicate }: RemainsOptions, death: Death, { gauge, grown, clients }: Growth): void {
+  context.ledger.exercised(caseId)
+  context.report({
+    predicate,
+    severity: 'HIGH',
+    case: death.id,
+    title: `${gauge} grows with clients that go ${death.title}: +${grown.join(', +')} for ${clients} clients each`,
+    standard: 'resources',
+    symptom: 'leak',
+    evidence: { gauge, grown: grown.join(' '), clients_per_batch: clients, batches: grown.length },
+    repeats: { k: grown.length, n: grown.length }
+  })
+}
