@@ -1,5 +1,8 @@
 /** The slices of tier 1 by name. */
 import type { Capabilities, Slice, SliceName } from '../contracts.ts'
+import { adversarialSlice } from './adversarial/index.ts'
+import { sseSlice } from './sse/index.ts'
+import { wsSlice } from './ws/index.ts'
 import { defaultModel, loadMarkov, markovSlice } from './markov/index.ts'
 
 /**
@@ -12,7 +15,10 @@ export function slicesFor(
   markov: string | undefined
 ): Slice[] {
   const make: Partial<Record<SliceName, () => Slice>> = {
-    markov: () => markovSlice(markov === undefined ? defaultModel(capabilities) : loadMarkov(markov))
+    markov: () => markovSlice(markov === undefined ? defaultModel(capabilities) : loadMarkov(markov)),
+    adversarial: () => adversarialSlice,
+    ws: () => wsSlice,
+    sse: () => sseSlice
   }
   return names.flatMap((name) => make[name]?.() ?? [])
 }

@@ -90,6 +90,7 @@ export class Outages {
     const entry = caseOf(culprit.id)
     this.lost = `the server died in case ${entry.id}`
     context.tally.add('adv_crashed')
+    context.ledger.exercised(entry.id)
     const others = turn
       .suspects()
       .filter(({ id, at }) => id !== culprit.id && performance.now() - at < RECENT_MS)

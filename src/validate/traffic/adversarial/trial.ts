@@ -133,6 +133,8 @@ export async function play(
   } catch (error) {
     over()
     if (!(error instanceof ConnectFailed)) throw error
+    // It never left, so it broke nothing.
+    sent.answered = true
     return {
       verdict: { kind: 'inconclusive', reason: `connect failed: ${error.code}` },
       before,

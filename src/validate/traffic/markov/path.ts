@@ -9,7 +9,8 @@ export class Route {
   /** Steps that were answered and judged. */
   readonly visited = new Set<string>()
   readonly #drawn = new Map<string, number[]>()
-  readonly #tries = new Map<string, number>()
+  /** Draws so far. */
+  transitions = 0
 
   constructor(model: MarkovModel) {
     this.model = model
@@ -24,10 +25,9 @@ export class Route {
     return this.model.steps.get(name)!
   }
 
+  /** Every step was answered, or the tour has taken so long that the rest cannot be reached. */
   get toured(): boolean {
-    for (const name of this.model.steps.keys())
-      if (!this.visited.has(name) && (this.#tries.get(name) ?? 0) < MOST_TRIES) return false
-    return true
+    return this.visited.size === this.model.steps.size || this.transitions > MOST_DRAWS
   }
 
   /** Draws a transition by weight. */
@@ -35,22 +35,23 @@ export class Route {
     if (from.next.length === 0) return this.model.start
     const index = random.weighted(from.weights)
     this.#drawn.get(from.name)![index]! += 1
+    this.transitions += 1
     return from.next[index]!
   }
 
-  /** On the tour: the first step of the shortest way to one that nobody has visited. */
+  /**
+   * On the tour: half of the time the first step of the shortest way to one that nobody has visited, the other half
+   * a weighted draw, since only the natural walk gathers what some steps need.
+   */
   towardsNew(from: Step, random: RandomStream): string {
+    if (random.float() < 0.5) return this.draw(from, random)
     const seen = new Set<string>([from.name])
-    let front: { name: string; first: string }[] = random
-      .shuffle(from.next.length === 0 ? [this.model.start] : from.next)
-      .map((name) => ({ name, first: name }))
+    const begin = from.next.length === 0 ? [this.model.start] : from.next
+    let front = random.shuffle(begin).map((name) => ({ name, first: name }))
     while (front.length > 0) {
       const following: typeof front = []
       for (const { name, first } of front) {
-        if (!this.visited.has(name) && (this.#tries.get(name) ?? 0) < MOST_TRIES) {
-          if (name === first) this.#tries.set(name, (this.#tries.get(name) ?? 0) + 1)
-          return first
-        }
+        if (!this.visited.has(name)) return first
         if (seen.has(name)) continue
         seen.add(name)
         const { next } = this.step(name)
@@ -59,7 +60,7 @@ export class Route {
       }
       front = following
     }
-    return from.next.length === 0 ? this.model.start : random.pick(from.next)
+    return this.draw(from, random)
   }
 
   rows(): Row[] {
@@ -67,13 +68,7 @@ export class Route {
       .filter((step) => step.next.length > 1)
       .map((step) => ({ weights: step.weights, counts: this.#drawn.get(step.name)! }))
   }
-
-  get transitions(): number {
-    let total = 0
-    for (const counts of this.#drawn.values()) for (const count of counts) total += count
-    return total
-  }
 }
 
-/** A step whose needs are never met must not hold the tour. */
-const MOST_TRIES = 60
+/** Draws after which a step that nobody reached no longer holds the tour. */
+const MOST_DRAWS = 20_000

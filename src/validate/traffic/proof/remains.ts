@@ -34,7 +34,10 @@ export async function nothingRemains(bench: Bench, holding: Holding, options: Re
   const { context } = bench
   const { caseId, base, deaths, extraMs = 0 } = options
   if (base.size === 0) {
-    context.ledger.inapplicable(caseId, 'neither descriptors nor published counters can be read on this target')
+    context.ledger.inapplicable(
+      caseId,
+      'neither descriptors nor published counters can be read on this target'
+    )
     return
   }
   const allowed = (gauge: string): number => (EXACT.test(gauge) ? EXACT_SURPLUS : SURPLUS)
@@ -48,13 +51,20 @@ export async function nothingRemains(bench: Bench, holding: Holding, options: Re
       report(bench, options, death, growth)
       return
     }
-    context.note(`${over.join(', ')} stayed above the level from before, and does not grow with clients that go: kept, not leaked`)
+    context.note(
+      `${over.join(', ')} stayed above the level from before, and does not grow with clients that go: kept, not leaked`
+    )
   }
   if (bench.aborted) context.ledger.inconclusive(caseId, 'stopped while the level was watched')
   else context.ledger.exercised(caseId)
 }
 
-function report({ context }: Bench, { caseId, predicate }: RemainsOptions, death: Death, { gauge, grown, clients }: Growth): void {
+function report(
+  { context }: Bench,
+  { caseId, predicate }: RemainsOptions,
+  death: Death,
+  { gauge, grown, clients }: Growth
+): void {
   context.ledger.exercised(caseId)
   context.report({
     predicate,

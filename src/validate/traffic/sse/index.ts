@@ -95,5 +95,11 @@ function remains(bench: Bench, stream: Stream, base: Levels): Promise<void> {
     }))
   )
   const extraMs = 2 * (stream.facts.intervalMs ?? 0)
-  return nothingRemains(bench, stream.holding, { caseId: LEAK_CASE, predicate: 'I-SSE-LEAK', base, deaths, extraMs })
+  return nothingRemains(bench, stream.holding, {
+    caseId: LEAK_CASE,
+    predicate: 'I-SSE-LEAK',
+    base,
+    deaths,
+    extraMs
+  })
 }

@@ -1,6 +1,7 @@
 /** Kill and come back with Last-Event-ID: the union of all events has no gap and no repetition. */
 import { SSE_NUMBERS, SSE_RESUME_CASES } from '../../catalogue/sse.ts'
 import type { RandomStream } from '../../../kit/random.ts'
+import type { Transcript } from '../../../wire/transcript.ts'
 import { wait } from '../proof/bench.ts'
 import {
   broken,
@@ -28,7 +29,7 @@ async function leg(
   from: number | undefined,
   events: number,
   way: 'rst' | 'fin'
-): Promise<{ leg: Leg; transcript: Shot['transcript'] } | string> {
+): Promise<{ leg: Leg; transcript: Transcript } | string> {
   const client = await stream.open(from === undefined ? undefined : String(from))
   try {
     stream.holding.gone.add(client.connection.localPort)
@@ -78,10 +79,10 @@ export function resumeTrials(stream: Stream, unable: string | undefined, random:
       shoot: async () => {
         if (unable !== undefined) return { verdict: inapplicable(unable) }
         let from: number | undefined
-        let transcript: Shot['transcript']
+        let transcript: Transcript | undefined
         for (let i = 0; i <= SSE_NUMBERS.resumes; i++) {
           const one = await leg(stream, from, random.int(1, 3), i % 2 === 0 ? 'rst' : 'fin')
-          if (typeof one === 'string') return { verdict: inconclusive(one), transcript }
+          if (typeof one === 'string') return { verdict: inconclusive(one) }
           transcript = one.transcript
           if (from !== undefined) stream.bench.context.tally.add('sse_resumed')
           const verdict = contiguous(one.leg, gapless.standard)
@@ -90,7 +91,7 @@ export function resumeTrials(stream: Stream, unable: string | undefined, random:
           // Back at once, or after something was missed.
           if (random.float() < 0.5) await wait(Math.min(1500, MISSED_EVENTS * (stream.facts.intervalMs ?? 0)))
         }
-        return { verdict: KEPT, transcript }
+        return { verdict: KEPT, ...(transcript === undefined ? {} : { transcript }) }
       }
     },
     {
@@ -98,7 +99,7 @@ export function resumeTrials(stream: Stream, unable: string | undefined, random:
       group: 'resume',
       twin: () => stream.opens(),
       shoot: async () => {
-        let last: Shot['transcript']
+        let last: Transcript | undefined
         for (const id of ['999999999999', '-1', 'not-a-number', '1'.repeat(400)]) {
           const client = await stream.open(id)
           last = client.connection.transcript

@@ -1,8 +1,21 @@
 /** The cases of the catalogue as trials: handshakes and frames. */
 import type { RandomStream } from '../../../kit/random.ts'
-import { WS_FRAME_CASES, WS_HANDSHAKE_CASES, type WsFrameCase, type WsHandshakeCase } from '../../catalogue/ws.ts'
+import {
+  WS_FRAME_CASES,
+  WS_HANDSHAKE_CASES,
+  type WsFrameCase,
+  type WsHandshakeCase
+} from '../../catalogue/ws.ts'
 import type { Bench } from '../proof/bench.ts'
-import { broken, inapplicable, inconclusive, KEPT, type Shot, type Trial, type Verdict } from '../proof/trial.ts'
+import {
+  broken,
+  inapplicable,
+  inconclusive,
+  KEPT,
+  type Shot,
+  type Trial,
+  type Verdict
+} from '../proof/trial.ts'
 import { handshakeBytes, readHandshake, wrongWith } from './handshake.ts'
 import { judge } from './judge.ts'
 import { Session, told } from './session.ts'
@@ -16,7 +29,10 @@ export interface Route {
 }
 
 /** The twin of all cases: a plain handshake, and where the route echoes, a plain message. */
-export async function twin({ bench, path, noEcho }: Route, random: RandomStream): Promise<string | undefined> {
+export async function twin(
+  { bench, path, noEcho }: Route,
+  random: RandomStream
+): Promise<string | undefined> {
   const session = await Session.open(bench, path, random)
   if (!(session instanceof Session)) return told(session)
   try {
@@ -40,7 +56,11 @@ export function frameTrials(route: Route, random: RandomStream): Trial[] {
   }))
 }
 
-async function shootFrames({ bench, path, noEcho }: Route, spec: WsFrameCase, random: RandomStream): Promise<Shot> {
+async function shootFrames(
+  { bench, path, noEcho }: Route,
+  spec: WsFrameCase,
+  random: RandomStream
+): Promise<Shot> {
   if (spec.expect.kind === 'echo' && noEcho !== undefined) return { verdict: inapplicable(noEcho) }
   const session = await Session.open(bench, path, random)
   if (!(session instanceof Session)) return { verdict: inconclusive(told(session)) }
@@ -49,7 +69,8 @@ async function shootFrames({ bench, path, noEcho }: Route, spec: WsFrameCase, ra
     const bytes = Buffer.concat(spec.frames.map((frame) => session.encode(frame)))
     const segments = spec.bytewise === true ? [...bytes].map((byte) => Buffer.from([byte])) : [bytes]
     const sent = await bench.write(session.connection, ...segments)
-    if (!sent && session.connection.bytesAccepted === 0) return { verdict: inconclusive('the connection was closed before the frames were sent'), transcript }
+    if (!sent && session.connection.bytesAccepted === 0)
+      return { verdict: inconclusive('the connection was closed before the frames were sent'), transcript }
     return { verdict: await judge(spec, session), transcript }
   } finally {
     session.destroy()
@@ -79,7 +100,12 @@ async function shootHandshake(route: Route, spec: WsHandshakeCase, random: Rando
     }
     const answer = await readHandshake(bench, connection, spec.method ?? 'GET')
     if (answer.kind === 'upgraded') bench.context.tally.add('ws_upgraded')
-    const breach = (title: string, symptom: string, proof = true, severity = spec.severity ?? 'MED'): Verdict =>
+    const breach = (
+      title: string,
+      symptom: string,
+      proof = true,
+      severity = spec.severity ?? 'MED'
+    ): Verdict =>
       broken({ predicate: 'I-WS-HANDSHAKE', severity, title, standard: spec.standard, symptom, proof })
     return { verdict: await judgeHandshake(route, spec, key, answer, session, breach), transcript }
   } finally {
@@ -99,23 +125,48 @@ async function judgeHandshake(
     return breach(`${spec.title} got no answer within ${bench.patienceMs} ms`, 'no answer', false, 'MED')
   }
   if (answer.kind === 'failed' && answer.how === 'other') {
-    return breach(`${spec.title} was answered with bytes that are no HTTP: ${answer.what}`, 'no http', true, 'MED')
+    return breach(
+      `${spec.title} was answered with bytes that are no HTTP: ${answer.what}`,
+      'no http',
+      true,
+      'MED'
+    )
   }
   if (answer.kind === 'upgraded') {
-    if (spec.expect === 'refused' || spec.expect === 'version') return breach(`${spec.title} was accepted with 101`, 'accepted')
+    if (spec.expect === 'refused' || spec.expect === 'version')
+      return breach(`${spec.title} was accepted with 101`, 'accepted')
     const offered = (name: string): string => [spec.fields[name] ?? ''].flat().join(',')
-    const wrong = wrongWith(answer.response, key, { extensions: offered('Sec-WebSocket-Extensions'), protocols: offered('Sec-WebSocket-Protocol') })
-    if (wrong !== undefined) return breach(`${spec.title} was answered with a wrong 101: ${wrong}`, 'wrong 101')
+    const wrong = wrongWith(answer.response, key, {
+      extensions: offered('Sec-WebSocket-Extensions'),
+      protocols: offered('Sec-WebSocket-Protocol')
+    })
+    if (wrong !== undefined)
+      return breach(`${spec.title} was answered with a wrong 101: ${wrong}`, 'wrong 101')
     if (spec.early !== true || noEcho !== undefined) return KEPT
-    if (await session.until(() => session.messages.some(({ payload }) => payload.toString() === 'early'))) return KEPT
-    return breach(`${spec.title} was lost: the handshake succeeded and the message did not come back`, 'early frame lost', false, 'MED')
+    if (await session.until(() => session.messages.some(({ payload }) => payload.toString() === 'early')))
+      return KEPT
+    return breach(
+      `${spec.title} was lost: the handshake succeeded and the message did not come back`,
+      'early frame lost',
+      false,
+      'MED'
+    )
   }
   if (spec.expect === '101') {
     const what = answer.kind === 'refused' ? `status ${answer.response.status}` : answer.what
     return breach(`${spec.title} was refused: ${what}`, 'refused', answer.kind === 'refused')
   }
-  if (spec.expect === 'version' && answer.kind === 'refused' && answer.response.header('sec-websocket-version') === undefined) {
-    return breach(`${spec.title} was refused with ${answer.response.status} and without Sec-WebSocket-Version`, 'no version', true, 'LOW')
+  if (
+    spec.expect === 'version' &&
+    answer.kind === 'refused' &&
+    answer.response.header('sec-websocket-version') === undefined
+  ) {
+    return breach(
+      `${spec.title} was refused with ${answer.response.status} and without Sec-WebSocket-Version`,
+      'no version',
+      true,
+      'LOW'
+    )
   }
   return KEPT
 }

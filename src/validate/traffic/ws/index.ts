@@ -1,6 +1,14 @@
 /** Slice 4: handshakes, frames, fragments, control frames, closes, UTF-8, big echoes, deaths in the middle. */
 import type { Slice, SliceContext } from '../../contracts.ts'
-import { WS_ECHO_CASES, WS_FRAME_CASES, WS_HANDSHAKE_CASES, WS_KILL_STAGES, WS_KILL_WAYS } from '../../catalogue/ws.ts'
+import {
+  WS_ECHO_CASES,
+  WS_FRAME_CASES,
+  WS_HANDSHAKE_CASES,
+  WS_KILL_STAGES,
+  WS_KILL_WAYS,
+  type WsEchoCase
+} from '../../catalogue/ws.ts'
+import type { RandomStream } from '../../../kit/random.ts'
 import { Bench, wait } from '../proof/bench.ts'
 import { Conductor } from '../proof/conduct.ts'
 import { Holding } from '../proof/holding.ts'
@@ -25,7 +33,9 @@ function cases(): { id: string; group: string }[] {
     ...WS_FRAME_CASES.map(({ id, group }) => ({ id, group })),
     ...WS_ECHO_CASES.map(({ id }) => ({ id, group: 'echo' })),
     ...FLOODS.map((id) => ({ id, group: 'flood' })),
-    ...WS_KILL_STAGES.flatMap((stage) => WS_KILL_WAYS.map((way) => ({ id: `kill-${stage.id}-${way.id}`, group: 'kill' }))),
+    ...WS_KILL_STAGES.flatMap((stage) =>
+      WS_KILL_WAYS.map((way) => ({ id: `kill-${stage.id}-${way.id}`, group: 'kill' }))
+    ),
     { id: LEAK_CASE, group: 'leak' }
   ]
 }
@@ -39,7 +49,8 @@ async function run(context: SliceContext): Promise<void> {
     tally.set(`${prefix}_route_present`, found === undefined ? 0 : 1)
   }
   if (found === undefined) {
-    for (const { id } of cases()) ledger.inapplicable(id, `no WebSocket route: ${capabilities.missing.ws ?? 'not probed'}`)
+    for (const { id } of cases())
+      ledger.inapplicable(id, `no WebSocket route: ${capabilities.missing.ws ?? 'not probed'}`)
     return
   }
   const bench = new Bench(context, 'ws')
@@ -47,7 +58,8 @@ async function run(context: SliceContext): Promise<void> {
   try {
     const refused = await bench.learn()
     if (refused !== undefined) {
-      for (const { id } of cases()) ledger.inconclusive(id, `the control request GET ${bench.path}: ${refused}`)
+      for (const { id } of cases())
+        ledger.inconclusive(id, `the control request GET ${bench.path}: ${refused}`)
       return
     }
     const [base, route] = await Promise.all([holding.baseline(), learn(bench, found.path)])
@@ -55,21 +67,30 @@ async function run(context: SliceContext): Promise<void> {
     const conductor = new Conductor(bench)
     for (let round = 0; round === 0 || !bench.over; round++) {
       const random = context.random.stream(`round-${round}`)
-      const light = [...handshakeTrials(route, random), ...frameTrials(route, random), ...killTrials(route, holding, random)]
+      const light = [
+        ...handshakeTrials(route, random),
+        ...frameTrials(route, random),
+        ...killTrials(route, holding, random)
+      ]
       const chosen = round === 0 ? random.shuffle(light) : random.shuffle(light).slice(0, 20)
       await conductor.run(chosen, LANES)
       if (conductor.lost || bench.aborted) break
       const heavy = round === 0 ? WS_ECHO_CASES : [varied(random)]
-      await conductor.run([...echoTrials(route, random, heavy), ...(round % 4 === 0 ? floodTrials(route, random) : [])], ECHO_LANES)
+      await conductor.run(
+        [...echoTrials(route, random, heavy), ...(round % 4 === 0 ? floodTrials(route, random) : [])],
+        ECHO_LANES
+      )
       if (conductor.lost || bench.aborted) break
       await wait(BETWEEN_ROUNDS_MS)
     }
-    if (conductor.lost || bench.aborted) return ledger.inconclusive(LEAK_CASE, 'stopped, or the server had ended')
+    if (conductor.lost || bench.aborted)
+      return ledger.inconclusive(LEAK_CASE, 'stopped, or the server had ended')
     const deaths = WS_KILL_STAGES.flatMap((stage) =>
       WS_KILL_WAYS.filter(({ id }) => id !== 'silence').map((way) => ({
         id: `kill-${stage.id}-${way.id}`,
         title: `${stage.title} with ${way.title}`,
-        batch: (random: Parameters<typeof killBatch>[4]) => killBatch(route, holding, stage.id, way.id, random)
+        batch: (random: Parameters<typeof killBatch>[4]) =>
+          killBatch(route, holding, stage.id, way.id, random)
       }))
     )
     await nothingRemains(bench, holding, { caseId: LEAK_CASE, predicate: 'I-WS-LEAK', base, deaths })
@@ -91,8 +112,8 @@ async function learn(bench: Bench, path: string): Promise<Route> {
 }
 
 /** An echo of a later round: size, number and fragments from the seed, under the name of its nearest case. */
-function varied(random: { int(low: number, high: number): number; pick<T>(items: readonly T[]): T }): Parameters<typeof echoTrials>[2] extends readonly (infer T)[] | undefined ? T : never {
+function varied(random: RandomStream): WsEchoCase {
   const base = random.pick(WS_ECHO_CASES)
-  const bytes = base.bytes === 40 ? random.int(16, 400) : random.int(Math.floor(base.bytes / 2), base.bytes)
-  return { ...base, bytes, ...('fragment' in base ? { fragment: random.int(1000, 60_000) } : {}) }
+  const bytes = base.bytes < 1000 ? random.int(16, 400) : random.int(Math.floor(base.bytes / 2), base.bytes)
+  return { ...base, bytes, ...(base.fragment === undefined ? {} : { fragment: random.int(1000, 60_000) }) }
 }

@@ -30,7 +30,12 @@ export async function judge(spec: WsFrameCase, session: Session): Promise<Verdic
   })
 }
 
-function judgeExpectation(spec: WsFrameCase, expect: WsExpectation, session: Session, breach: (facts: Facts) => Verdict): Promise<Verdict> {
+function judgeExpectation(
+  spec: WsFrameCase,
+  expect: WsExpectation,
+  session: Session,
+  breach: (facts: Facts) => Verdict
+): Promise<Verdict> {
   switch (expect.kind) {
     case 'echo':
       return judgeEcho(spec, expect, session, breach)
@@ -57,13 +62,22 @@ function refused(spec: WsFrameCase, session: Session, breach: (facts: Facts) => 
   })
 }
 
-async function judgeEcho(spec: WsFrameCase, expect: Extract<WsExpectation, { kind: 'echo' }>, session: Session, breach: (facts: Facts) => Verdict): Promise<Verdict> {
+async function judgeEcho(
+  spec: WsFrameCase,
+  expect: Extract<WsExpectation, { kind: 'echo' }>,
+  session: Session,
+  breach: (facts: Facts) => Verdict
+): Promise<Verdict> {
   const wanted = expect.messages.map((message) => ({ op: message.op, payload: payloadOf(message) }))
   const pong = expect.pong === undefined ? undefined : Buffer.from(expect.pong, 'hex')
   const ponged = (): boolean => pong === undefined || session.pongs().some((payload) => payload.equals(pong))
-  await session.until(() => (session.messages.length >= wanted.length && ponged()) || session.close !== undefined)
+  await session.until(
+    () => (session.messages.length >= wanted.length && ponged()) || session.close !== undefined
+  )
   const got = session.messages
-  const wrong = got.findIndex(({ op, payload }, i) => wanted[i]?.op !== op || !wanted[i].payload.equals(payload))
+  const wrong = got.findIndex(
+    ({ op, payload }, i) => wanted[i]?.op !== op || !wanted[i].payload.equals(payload)
+  )
   if (wrong >= 0) {
     return breach({
       predicate: 'I-WS-ECHO',
@@ -74,9 +88,14 @@ async function judgeEcho(spec: WsFrameCase, expect: Extract<WsExpectation, { kin
     })
   }
   if (got.length === wanted.length && ponged()) return KEPT
-  if (session.close !== undefined || session.connection.state !== 'open') return refused(spec, session, breach)
+  if (session.close !== undefined || session.connection.state !== 'open')
+    return refused(spec, session, breach)
   if (got.length === wanted.length) {
-    return breach({ predicate: 'I-WS-HANG', title: `${spec.title}: the ping got no pong`, symptom: 'no pong' })
+    return breach({
+      predicate: 'I-WS-HANG',
+      title: `${spec.title}: the ping got no pong`,
+      symptom: 'no pong'
+    })
   }
   return breach({
     predicate: 'I-WS-ECHO',
@@ -86,20 +105,40 @@ async function judgeEcho(spec: WsFrameCase, expect: Extract<WsExpectation, { kin
   })
 }
 
-async function judgePong(spec: WsFrameCase, expect: Extract<WsExpectation, { kind: 'pong' }>, session: Session, breach: (facts: Facts) => Verdict): Promise<Verdict> {
+async function judgePong(
+  spec: WsFrameCase,
+  expect: Extract<WsExpectation, { kind: 'pong' }>,
+  session: Session,
+  breach: (facts: Facts) => Verdict
+): Promise<Verdict> {
   const wanted = payloadOf(expect)
   await session.until(() => session.pongs().length > 0 || session.close !== undefined)
   const pong = session.pongs()[0]
   if (pong?.equals(wanted) === true) return KEPT
   if (pong !== undefined) {
-    return breach({ predicate: 'I-WS-ECHO', severity: 'HIGH', title: `${spec.title} got a pong with other bytes`, symptom: 'changed', proof: true })
+    return breach({
+      predicate: 'I-WS-ECHO',
+      severity: 'HIGH',
+      title: `${spec.title} got a pong with other bytes`,
+      symptom: 'changed',
+      proof: true
+    })
   }
-  if (session.close !== undefined || session.connection.state !== 'open') return refused(spec, session, breach)
-  return breach({ predicate: 'I-WS-HANG', title: `${spec.title} got no pong within ${session.bench.patienceMs} ms`, symptom: 'no pong' })
+  if (session.close !== undefined || session.connection.state !== 'open')
+    return refused(spec, session, breach)
+  return breach({
+    predicate: 'I-WS-HANG',
+    title: `${spec.title} got no pong within ${session.bench.patienceMs} ms`,
+    symptom: 'no pong'
+  })
 }
 
 /** The end of the TCP connection after a Close went both ways, or one way. */
-async function ended(spec: WsFrameCase, session: Session, breach: (facts: Facts) => Verdict): Promise<Verdict | undefined> {
+async function ended(
+  spec: WsFrameCase,
+  session: Session,
+  breach: (facts: Facts) => Verdict
+): Promise<Verdict | undefined> {
   const { tally } = session.bench.context
   if ((await session.connection.waitClose(session.bench.patienceMs)) !== 'open') return undefined
   tally.add('ws_hang_no_close')
@@ -110,13 +149,22 @@ async function ended(spec: WsFrameCase, session: Session, breach: (facts: Facts)
   })
 }
 
-async function judgeClose(spec: WsFrameCase, expect: Extract<WsExpectation, { kind: 'close' }>, session: Session, breach: (facts: Facts) => Verdict): Promise<Verdict> {
+async function judgeClose(
+  spec: WsFrameCase,
+  expect: Extract<WsExpectation, { kind: 'close' }>,
+  session: Session,
+  breach: (facts: Facts) => Verdict
+): Promise<Verdict> {
   const { tally } = session.bench.context
   const answered = await session.until(() => session.close !== undefined)
   if (!answered) {
     if (session.connection.state === 'open') {
       tally.add('ws_hang_no_close')
-      return breach({ predicate: 'I-WS-HANG', title: `${spec.title} got neither a Close nor the end of the connection`, symptom: 'no close' })
+      return breach({
+        predicate: 'I-WS-HANG',
+        title: `${spec.title} got neither a Close nor the end of the connection`,
+        symptom: 'no close'
+      })
     }
     return breach({
       predicate: 'I-WS-CLOSE',
@@ -132,14 +180,23 @@ async function judgeClose(spec: WsFrameCase, expect: Extract<WsExpectation, { ki
   const late = session.messages.length > 0
   if (late) {
     tally.add('ws_accepted_bad_frame')
-    return breach({ predicate: 'I-WS-ACCEPTED', title: `${spec.title} was answered with a message`, symptom: 'data after close', proof: true })
+    return breach({
+      predicate: 'I-WS-ACCEPTED',
+      title: `${spec.title} was answered with a message`,
+      symptom: 'data after close',
+      proof: true
+    })
   }
   // "Typically echoes the status code": another lawful code is no breach.
   if (code === undefined || code === expect.code || mayBeSent(code)) tally.add('ws_closed_correctly')
   return KEPT
 }
 
-function forbiddenCode(spec: WsFrameCase, code: number | undefined, breach: (facts: Facts) => Verdict): Verdict | undefined {
+function forbiddenCode(
+  spec: WsFrameCase,
+  code: number | undefined,
+  breach: (facts: Facts) => Verdict
+): Verdict | undefined {
   if (code === undefined || mayBeSent(code)) return undefined
   return breach({
     predicate: 'I-WS-ACCEPTED',
@@ -150,7 +207,12 @@ function forbiddenCode(spec: WsFrameCase, code: number | undefined, breach: (fac
   })
 }
 
-async function judgeFail(spec: WsFrameCase, expect: Extract<WsExpectation, { kind: 'fail' }>, session: Session, breach: (facts: Facts) => Verdict): Promise<Verdict> {
+async function judgeFail(
+  spec: WsFrameCase,
+  expect: Extract<WsExpectation, { kind: 'fail' }>,
+  session: Session,
+  breach: (facts: Facts) => Verdict
+): Promise<Verdict> {
   const { bench, connection } = session
   const { tally } = bench.context
   const allowed = expect.allowed ?? 0
@@ -166,7 +228,12 @@ async function judgeFail(spec: WsFrameCase, expect: Extract<WsExpectation, { kin
   if (accepted()) {
     tally.add('ws_accepted_bad_frame')
     const how = session.messages.length > allowed ? 'with a message' : 'with a pong'
-    return breach({ predicate: 'I-WS-ACCEPTED', title: `${spec.title} was answered ${how} and not by failing the connection`, symptom: 'accepted', proof: true })
+    return breach({
+      predicate: 'I-WS-ACCEPTED',
+      title: `${spec.title} was answered ${how} and not by failing the connection`,
+      symptom: 'accepted',
+      proof: true
+    })
   }
   if (session.close !== undefined) {
     const forbidden = forbiddenCode(spec, session.close.code, breach)
@@ -187,17 +254,30 @@ async function judgeFail(spec: WsFrameCase, expect: Extract<WsExpectation, { kin
   if (expect.silence === true) return KEPT
   if (probes() > 0) {
     tally.add('ws_accepted_bad_frame')
-    return breach({ predicate: 'I-WS-ACCEPTED', title: `after ${spec.title} the connection goes on: a ping is answered`, symptom: 'passed over' })
+    return breach({
+      predicate: 'I-WS-ACCEPTED',
+      title: `after ${spec.title} the connection goes on: a ping is answered`,
+      symptom: 'passed over'
+    })
   }
   tally.add('ws_hang_no_close')
-  return breach({ predicate: 'I-WS-HANG', title: `after ${spec.title} the connection stays open in silence for ${bench.patienceMs} ms`, symptom: 'silence' })
+  return breach({
+    predicate: 'I-WS-HANG',
+    title: `after ${spec.title} the connection stays open in silence for ${bench.patienceMs} ms`,
+    symptom: 'silence'
+  })
 }
 
-async function judgeAny(spec: WsFrameCase, session: Session, breach: (facts: Facts) => Verdict): Promise<Verdict> {
+async function judgeAny(
+  spec: WsFrameCase,
+  session: Session,
+  breach: (facts: Facts) => Verdict
+): Promise<Verdict> {
   await session.until(() => session.close !== undefined || session.messages.length > 0, SILENCE_MS)
   await wait(0)
   const code = session.close?.code
   // A code that came in may be echoed where its own legality is open; those that must never be on a wire may not.
-  if (code !== undefined && (code === 1005 || code === 1006 || code === 1015)) return forbiddenCode(spec, code, breach)!
+  if (code !== undefined && (code === 1005 || code === 1006 || code === 1015))
+    return forbiddenCode(spec, code, breach)!
   return KEPT
 }

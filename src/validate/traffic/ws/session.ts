@@ -89,7 +89,15 @@ export class Session {
     for (let at = 0; at === 0 || at < payload.length; at += fragment) {
       const piece = payload.subarray(at, at + fragment)
       const mask = this.#random.bytes(4)
-      parts.push(encodeFrame({ fin: at + fragment >= payload.length, rsv: 0, opcode: at === 0 ? op : 0, payload: piece, mask }))
+      parts.push(
+        encodeFrame({
+          fin: at + fragment >= payload.length,
+          rsv: 0,
+          opcode: at === 0 ? op : 0,
+          payload: piece,
+          mask
+        })
+      )
     }
     return this.bench.write(this.connection, Buffer.concat(parts))
   }
