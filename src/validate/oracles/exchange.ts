@@ -90,6 +90,7 @@ class Exchange {
   #followUp: Observation['followUp'] = 'none'
   #unblocked = false
   #early: boolean
+  #complete = false
   #answerMs: number | undefined
 
   constructor(connection: Connection, message: Message, limits: Limits) {
@@ -170,10 +171,14 @@ class Exchange {
     })().catch(ignoreGone)
     const spoken = this.#wait(1, this.#limits.answerMs + segments.length * pauseMs)
     await Promise.race([writing, spoken])
-    // An answer may come while the last segment is still on its way to us as a promise.
-    if (!complete) await Promise.race([writing, wait(SETTLE_MS)])
-    if (!complete) this.#early ||= this.#answers().responses.length > 0
+    if (!complete) {
+      this.#early ||= this.#answers().responses.length > 0
+      // The framing that the head announced binds us after an early answer too: bytes left out would make the next
+      // request their place-holder, and the fault ours.
+      await Promise.race([writing, wait(this.#limits.answerMs + segments.length * pauseMs)])
+    }
     stop = true
+    this.#complete = complete
     return complete
   }
 
@@ -181,6 +186,10 @@ class Exchange {
   async #after(first: HttpResponse): Promise<void> {
     const { fin, followUp, isFollowUp, answers } = this.#message
     const { closeMs, answerMs } = this.#limits
+    if (!this.#complete) {
+      await this.#connection.waitClose(closeMs)
+      return
+    }
     if (fin || followUp === undefined) {
       if (answers > 1) await this.#wait(answers, answerMs)
       if (fin) await this.#connection.waitClose(closeMs)
