@@ -2,7 +2,8 @@ import { afterAll, expect, test } from '@jest/globals'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseResultDocument } from '../../src/documents/result.ts'
-import { alive, root, scratch, start } from '../support/suite.ts'
+import { takeCensus } from '../../src/target/census.ts'
+import { alive, scratch, start } from '../support/suite.ts'
 
 const folder = scratch()
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -165,14 +166,9 @@ test('a stderr of megabytes does not hang the server', async () => {
 }, 60_000)
 
 test('the census counts descriptors, sockets and threads of the whole tree', async () => {
-  const { takeCensus } = await import(join(root, 'src/target/census.ts'))
-  const census = await (
-    takeCensus as (
-      pid: number
-    ) => Promise<{ pids: number[]; descriptors: number; threads: number; rss: number }>
-  )(process.pid)
-  expect(census.pids[0]).toBe(process.pid)
-  expect(census.descriptors).toBeGreaterThan(3)
-  expect(census.threads).toBeGreaterThan(1)
-  expect(census.rss).toBeGreaterThan(10 << 20)
+  const census = await takeCensus(process.pid)
+  expect(census!.pids[0]).toBe(process.pid)
+  expect(census!.descriptors).toBeGreaterThan(3)
+  expect(census!.threads).toBeGreaterThan(1)
+  expect(census!.rss).toBeGreaterThan(10 << 20)
 })

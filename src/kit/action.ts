@@ -55,7 +55,7 @@ function inputLines<F extends Fields>(fields: F, { inputs, given }: ReadInputs<F
   return Object.entries(fields).flatMap(([name, { about }]) => {
     const value: unknown = inputs[name]
     if (value === undefined) return []
-    const text = about.secret ? '***' : typeof value === 'object' ? JSON.stringify(value) : String(value)
+    const text = about.secret ? '***' : typeof value === 'string' ? value : JSON.stringify(value)
     const unit = about.kind === 'duration' ? ' ms' : ''
     return [`${name}: ${text}${unit}${given.has(name) ? '' : ' (default)'}`]
   })

@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
-import type { BackendName } from '../documents/manifest.ts'
 import { findProgram } from './backends.ts'
 import { isNotRun } from './build.ts'
 import { moduleObstacle, type CelerisChoice } from './celeris.ts'

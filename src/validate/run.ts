@@ -145,7 +145,7 @@ function commandOf(inputs: ValidateInputs, given: ReadonlySet<string>, seed: str
     else if (typeof value === 'object')
       for (const [key, path] of Object.entries(value as Record<string, string>))
         words.push(`--${name}`, `${key}=${path}`)
-    else words.push(`--${name}`, String(value))
+    else words.push(`--${name}`, typeof value === 'string' ? value : JSON.stringify(value))
   }
   return [...words, '--seed', seed].join(' ')
 }

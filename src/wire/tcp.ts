@@ -207,7 +207,7 @@ export class Connection {
     timeoutMs: number
   ): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined
+      const timer = setTimeout(() => settle(undefined), timeoutMs)
       const settle = (value: T | undefined): void => {
         clearTimeout(timer)
         this.#waiters.delete(waiter)
@@ -226,9 +226,7 @@ export class Connection {
           return true
         }
       }
-      if (waiter.look()) return
-      this.#waiters.add(waiter)
-      timer = setTimeout(() => settle(undefined), timeoutMs)
+      if (!waiter.look()) this.#waiters.add(waiter)
     })
   }
 

@@ -125,7 +125,7 @@ function atPath(value: unknown, keys: readonly string[]): string | undefined {
     node = (node as Record<string, unknown>)[key]
   }
   if (node === undefined || node === null) return undefined
-  return typeof node === 'object' ? JSON.stringify(node) : String(node)
+  return typeof node === 'string' ? node : JSON.stringify(node)
 }
 
 /** An answer with its body read at most once. */

@@ -2,7 +2,7 @@
  * One walker: one raw keep-alive connection, its own session, one step after another. Callbacks and no promises on
  * the way of a request: this is what makes it cheaper than a client library.
  */
-import { Socket, type SocketConstructorOpts } from 'node:net'
+import { Socket } from 'node:net'
 import type { RandomStream } from '../../../kit/random.ts'
 import { ResponseParser, type HttpResponse, type ParseError } from '../../../wire/http1.ts'
 import type { Step } from './model.ts'

@@ -3,15 +3,7 @@ import { SSE_NUMBERS, SSE_RESUME_CASES } from '../../catalogue/sse.ts'
 import type { RandomStream } from '../../../kit/random.ts'
 import type { Transcript } from '../../../wire/transcript.ts'
 import { wait } from '../proof/bench.ts'
-import {
-  broken,
-  inapplicable,
-  inconclusive,
-  KEPT,
-  type Shot,
-  type Trial,
-  type Verdict
-} from '../proof/trial.ts'
+import { broken, inapplicable, inconclusive, KEPT, type Trial, type Verdict } from '../proof/trial.ts'
 import { numberOf, type Stream } from './stream.ts'
 
 /** Waits while away, in events, so that something was missed. */
