@@ -77,6 +77,7 @@ export async function playTwin(
     if (told !== render(entry.delivers, values))
       return { ok: false, why: 'refused', seen: 'the echo shows another body' }
   }
+  stage.turn.served(seen.startedAt)
   return { ok: true, status, ms: seen.answerMs ?? 0 }
 }
 
@@ -144,6 +145,7 @@ export async function play(
   }
   sent.seen = seen
   sent.answered = seen.responses.length > 0
+  if (sent.answered) stage.turn.served(seen.startedAt)
   context.tally.add('adv_sent', seen.accepted > 0 ? 1 : 0)
 
   const asked = elder === undefined ? 'none' : await elder.ask()

@@ -17,6 +17,7 @@ const KEPT = 32
 export class Turn {
   #tail: Promise<void> = Promise.resolve()
   readonly #sent: Sent[] = []
+  #wellUntil = 0
 
   /** Resolves when it is this message's turn; call `over` when it is answered, or over. */
   async take(id: string): Promise<{ sent: Sent; over: () => void }> {
@@ -39,9 +40,17 @@ export class Turn {
     }
   }
 
-  /** The message that was on its way when the server broke, best guess first: the latest that is unanswered. */
+  /** An exchange that began then was served: what had been sent before did not stop the server at once. */
+  served(startedAt: number): void {
+    this.#wellUntil = Math.max(this.#wellUntil, startedAt)
+  }
+
+  /**
+   * Messages that may have broken the server, best guess first: the first unanswered one since it was last
+   * seen well, then the latest of all others.
+   */
   suspects(): Sent[] {
-    const latest = [...this.#sent].reverse()
-    return [...latest.filter(({ answered }) => !answered), ...latest.filter(({ answered }) => answered)]
+    const unanswered = this.#sent.filter(({ answered, at }) => !answered && at > this.#wellUntil)
+    return [...unanswered, ...this.#sent.filter((sent) => !unanswered.includes(sent)).reverse()]
   }
 }
