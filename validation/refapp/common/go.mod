@@ -1,0 +1,5 @@
+module probatorium/refapp/common
+
+go 1.26.4
+
+require github.com/goceleris/celeris v1.5.8

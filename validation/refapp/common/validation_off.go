@@ -1,0 +1,7 @@
+//go:build !validation
+
+package common
+
+import "expvar"
+
+func publishValidation(*expvar.Map) {}
