@@ -105,7 +105,13 @@ export class Conductor {
 
   /** One case to its verdict; tells how the earlier connection fared. */
   async #work(work: Work, elder: Elder | undefined): Promise<Trial['elder']> {
-    const T0 = performance.now(); using _ = { [Symbol.dispose]: () => { const d = performance.now() - T0; if (process.env.T && d > 200) console.log(work.entry.id, d.toFixed(0)) } }
+    const T0 = performance.now()
+    using _ = {
+      [Symbol.dispose]: () => {
+        const d = performance.now() - T0
+        if (process.env.T && d > 200) console.log(work.entry.id, d.toFixed(0))
+      }
+    }
     const { context } = this.#stage
     const { entry, how, round } = work
     const random = context.random.stream(`${entry.id}/${round}`)
