@@ -1,5 +1,5 @@
 /** An action from start to end: inputs, log, outcome output, exit code. */
-import { EXIT, type Outcome } from './errors.ts'
+import type { Outcome } from './errors.ts'
 import { readActionInputs, type ReadInputs } from './inputs.ts'
 import { createLog, type Log } from './log.ts'
 import { setOutputs, stepState, type StepState } from './outputs.ts'
@@ -73,7 +73,6 @@ export async function runPost(
       } catch (error) {
         log.warn(`the post step could not finish: ${error instanceof Error ? error.message : String(error)}`)
       }
-      process.exitCode = EXIT.pass
     },
     { log }
   )

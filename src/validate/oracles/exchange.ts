@@ -63,20 +63,22 @@ const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(
 
 /**
  * Sends the message and watches until nothing more can be learned.
- * @param answered called once the message has been answered, closed, or given up: others may go on
+ * @param hooks `connected` is called before the first byte leaves; `answered` once the message has been answered,
+ * closed, or given up: others may go on
  * @throws ConnectFailed, InfraError
  */
 export async function exchange(
   dialer: Dialer,
   message: Message,
   limits: Limits,
-  answered?: () => void
+  hooks: { connected?: () => void; answered?: () => void } = {}
 ): Promise<Observation> {
   const connection = await dialer.connect(limits.answerMs)
   try {
-    return await new Exchange(connection, message, limits).run(answered)
+    hooks.connected?.()
+    return await new Exchange(connection, message, limits).run(hooks.answered)
   } finally {
-    answered?.()
+    hooks.answered?.()
     dialer.release(connection)
   }
 }
@@ -195,8 +197,8 @@ class Exchange {
       if (fin) await this.#connection.waitClose(closeMs)
       return
     }
-    const ends = !first.keepAlive || first.status >= 400
-    await this.#connection.waitClose(ends ? closeMs : SETTLE_MS)
+    // Without an announced close the follow-up tells at once whether the connection is still used.
+    await this.#connection.waitClose(first.keepAlive ? SETTLE_MS : closeMs)
     if (!this.#isOpen) return
     const before = this.#answers().responses.length
     this.#beforeFollowUp = before

@@ -1,224 +1,102 @@
 /** What can this server do? Learned before any case is judged, so that no case is judged that cannot apply. */
-import type { RandomStreams } from '../../kit/random.ts'
 import { InfraError } from '../../kit/errors.ts'
-import type { RouteKind, Target } from '../../target/types.ts'
-import type { Capabilities, ProbedRoute } from '../contracts.ts'
-import { formatRequest, type HttpResponse } from '../../wire/http1.ts'
-import { ask, type Reply } from './ask.ts'
-import { readEcho } from './echo.ts'
-import { speaksHttp2, speaksSse, speaksWebSocket, upgradesToHttp2 } from './streams.ts'
+import type { RandomStreams } from '../../kit/random.ts'
+import { ROUTE_KINDS, type Target } from '../../target/types.ts'
+import type { Capabilities } from '../contracts.ts'
+import { Probe, TIMEOUT_MS, told } from './probe.ts'
+import { RouteFinder } from './routes.ts'
+import { speaksHttp2, speaksSse, speaksWebSocket, upgradesToHttp2, type Seen } from './streams.ts'
 
 export interface PreflightOptions {
   random: RandomStreams
   signal: AbortSignal
 }
 
-/** Paths that are tried for a kind that nobody named. */
-const USUAL: Record<RouteKind, readonly string[]> = {
-  get: ['/', '/health', '/healthz', '/index.html'],
-  post: ['/echo', '/post', '/'],
-  echo: ['/echo', '/'],
-  upload: ['/upload'],
-  ws: ['/ws', '/websocket', '/socket', '/echo', '/'],
-  sse: ['/events', '/sse', '/stream'],
-  h2c: ['/'],
-  health: ['/healthz', '/health', '/livez', '/']
+const BASELINE_REQUESTS = 20
+const HTTP1_KINDS = ROUTE_KINDS.filter((kind) => kind !== 'h2c')
+
+type Habits = Omit<Capabilities, 'routes' | 'missing' | 'http1' | 'h2cPrior' | 'h2cUpgrade'>
+
+const NO_HABITS: Habits = {
+  keepAlive: false,
+  pipelining: false,
+  chunked: false,
+  readsBody: false,
+  statusTransparent: false,
+  head: false,
+  continue100: false,
+  baselineMs: 0
 }
 
-const TIMEOUT_MS = 3000
-const BASELINE_REQUESTS = 20
-
-/** Probes the server. Throws InfraError only where the server cannot be reached at all. */
+/**
+ * Probes the server on a handful of connections, idle. A declared path is taken at its word and tried alone: what
+ * does not answer as its kind stands in `missing` with what was seen; kinds that nobody declared are looked for.
+ * @throws InfraError where nothing listens and the process has not ended
+ */
 export async function preflight(target: Target, { random, signal }: PreflightOptions): Promise<Capabilities> {
   const probe = new Probe(target, random)
-  const routes: Capabilities['routes'] = {}
-  const missing: Capabilities['missing'] = {}
-  const find = async (
-    kind: RouteKind,
-    test: (path: string) => Promise<{ ok: boolean; seen: string }>
-  ): Promise<void> => {
-    const declared = target.routes[kind]
-    const tried: string[] = []
-    for (const path of declared === undefined ? USUAL[kind] : [declared]) {
-      if (signal.aborted) break
-      const { ok, seen } = await test(path)
-      if (ok) {
-        routes[kind] = { path, declared: declared !== undefined, seen }
-        return
-      }
-      tried.push(seen)
-    }
-    missing[kind] =
-      declared === undefined
-        ? `not declared and not found (${tried.join('; ')})`
-        : `declared, but ${tried.join('; ')}`
-  }
+  const finder = new RouteFinder(target.routes, signal)
+  const { routes, missing } = finder
+  const path = target.routes.get ?? '/'
 
-  const first = await probe.request('GET', target.routes.get ?? '/')
-  if (
-    first.failed !== undefined &&
-    first.responses.length === 0 &&
-    target.exit() === undefined &&
-    /ECONNREFUSED/.test(first.failed)
-  ) {
+  let first = await probe.get(path)
+  if (first.failed === 'ECONNREFUSED' && target.exit() === undefined) {
     throw new InfraError({
       what: `nothing listens on ${target.host}:${target.port}`,
-      fix: 'look at the last output of the server',
-      why: target.output().slice(-3).join(' | ')
+      why: target.output().slice(-3).join(' | ') || 'the connection was refused',
+      fix: 'look at the last output of the server'
     })
   }
-  const http1 = first.responses.length > 0
-  const h2c = await speaksHttp2(target, TIMEOUT_MS)
+  const unasked = await probe.unasked()
+  if (first.responses.length === 0 && unasked === undefined) first = await probe.get(path)
+  const http1 = first.responses.length > 0 && unasked === undefined
+  const prior = await speaksHttp2(target, TIMEOUT_MS)
+  let upgrade: Seen = { ok: false, seen: 'no HTTP/1.1 to upgrade from' }
+  let habits = NO_HABITS
   if (http1) {
-    await find('get', (path) => probe.answers2xx('GET', path))
-    await find('health', (path) => probe.answers2xx('GET', path))
-    await find('echo', (path) => probe.echoes(path))
-    await find('post', (path) => probe.answers2xx('POST', path))
-    await find('upload', (path) => probe.answers2xx('POST', path))
-    await find('ws', (path) => speaksWebSocket(target, path, random.stream(`ws ${path}`), TIMEOUT_MS))
-    await find('sse', (path) => speaksSse(target, path, TIMEOUT_MS))
+    await find(probe, finder, target, random)
+    const get = routes.get?.path ?? routes.health?.path ?? path
+    upgrade = await upgradesToHttp2(target, get, TIMEOUT_MS)
+    if (!signal.aborted) habits = await learn(probe, finder, get)
+    if (routes.get !== undefined) routes.get.seen += `; ${await probe.closes(get)}`
   } else {
-    for (const kind of ['get', 'post', 'echo', 'upload', 'ws', 'sse', 'health'] as const)
-      missing[kind] = 'the port does not answer HTTP/1.1'
+    const seen =
+      unasked === undefined ? `GET ${path}: ${told(first)}` : `it sends ${unasked} before it is asked`
+    finder.lack(HTTP1_KINDS, `the port does not answer HTTP/1.1: ${seen}`)
   }
-  const get = routes.get?.path ?? target.routes.get ?? '/'
-  const upgrade = http1
-    ? await upgradesToHttp2(target, get, TIMEOUT_MS)
-    : { ok: false, seen: 'the port does not answer HTTP/1.1' }
-  if (h2c.ok || upgrade.ok)
-    routes.h2c = {
-      path: target.routes.h2c ?? get,
-      declared: target.routes.h2c !== undefined,
-      seen: `${h2c.seen}; ${upgrade.seen}`
-    }
-  else missing.h2c = `${h2c.seen}; ${upgrade.seen}`
+  if (prior.ok || upgrade.ok) {
+    const h2c = target.routes.h2c
+    const where = h2c ?? routes.get?.path ?? path
+    routes.h2c = { path: where, declared: h2c !== undefined, seen: `${prior.seen}; ${upgrade.seen}` }
+  } else missing.h2c = `${prior.seen}; ${upgrade.seen}`
+  return { routes, missing, http1, h2cPrior: prior.ok, h2cUpgrade: upgrade.ok, ...habits }
+}
+
+async function find(probe: Probe, finder: RouteFinder, target: Target, random: RandomStreams): Promise<void> {
+  await finder.find('get', (path) => probe.served(path))
+  await finder.find('health', (path) => probe.served(path))
+  await finder.find('echo', (path) => probe.echoes(path))
+  await finder.find('upload', (path) => probe.takesPost(path))
+  await finder.find('post', (path) => probe.takesPost(path), finder.routes.echo ?? finder.routes.upload)
+  await finder.find('ws', (path) => speaksWebSocket(target, path, random.stream(`ws ${path}`), TIMEOUT_MS))
+  await finder.find('sse', (path) => speaksSse(target, path, TIMEOUT_MS))
+}
+
+/** How the server treats connections, bodies and unknown paths; each asked alone, for the answers must not disturb each other. */
+async function learn(probe: Probe, finder: RouteFinder, get: string): Promise<Habits> {
+  const { echo, post, upload } = finder.routes
+  const taker = echo ?? post ?? upload
+  const body = taker === undefined ? undefined : (await probe.takesPost(taker.path)).taken
+  const keepAlive = await probe.keepsAlive(get)
+  const echoesGet = echo?.path === get
   return {
-    routes,
-    missing,
-    http1,
-    h2cPrior: h2c.ok,
-    h2cUpgrade: upgrade.ok,
-    ...(await probe.habits(get, routes.echo ?? routes.post))
+    keepAlive,
+    pipelining: keepAlive && (await probe.pipelines(get, echoesGet)),
+    chunked: body !== undefined && (await probe.takesChunked(body, echo !== undefined)),
+    readsBody: body !== undefined && (await probe.readsBody(body)),
+    statusTransparent: await probe.statusTransparent(get),
+    head: await probe.servesHead(get, keepAlive),
+    continue100: body !== undefined && (await probe.continues(body)),
+    baselineMs: await probe.baseline(get, BASELINE_REQUESTS)
   }
-}
-
-class Probe {
-  readonly #target: Target
-  readonly #random: RandomStreams
-
-  constructor(target: Target, random: RandomStreams) {
-    this.#target = target
-    this.#random = random
-  }
-
-  #bytes(method: string, path: string, body?: Buffer | string, headers: [string, string][] = []): Buffer {
-    const length: [string, string][] =
-      body === undefined ? [] : [['Content-Length', String(Buffer.byteLength(body))]]
-    const all: [string, string][] = [['Host', this.#target.authority], ...headers, ...length]
-    return formatRequest({ method, target: path, headers: all, ...(body === undefined ? {} : { body }) })
-  }
-
-  #ask(
-    bytes: Buffer,
-    methods: string[],
-    more: { timeoutMs?: number; waitCloseMs?: number } = {}
-  ): Promise<Reply> {
-    const { host, port } = this.#target
-    return ask({ host, port, bytes, methods, timeoutMs: TIMEOUT_MS, ...more })
-  }
-
-  request(method: string, path: string): Promise<Reply> {
-    return this.#ask(this.#bytes(method, path, method === 'POST' ? 'probe' : undefined), [method])
-  }
-
-  async answers2xx(method: 'GET' | 'POST', path: string): Promise<{ ok: boolean; seen: string }> {
-    const reply = await this.request(method, path)
-    const status = reply.responses[0]?.status
-    return {
-      ok: isSuccess(reply.responses[0]),
-      seen: `${method} ${path}: ${status ?? reply.failed ?? reply.error?.message ?? 'no answer'}`
-    }
-  }
-
-  async echoes(path: string): Promise<{ ok: boolean; seen: string }> {
-    const body = this.#random.stream(`echo ${path}`).hex(40)
-    const reply = await this.#ask(this.#bytes('POST', path, body), ['POST'])
-    const response = reply.responses[0]
-    if (response === undefined || !isSuccess(response))
-      return { ok: false, seen: `POST ${path}: ${response?.status ?? 'no answer'}` }
-    const echo = readEcho(response.body)
-    if (echo === undefined) return { ok: false, seen: `POST ${path}: ${response.status}, not an echo` }
-    const ok = echo.method === 'POST' && echo.body.toString('latin1') === body
-    return { ok, seen: ok ? `POST ${path}: the body came back` : `POST ${path}: an echo with another body` }
-  }
-
-  /** P3 to P10: how the server treats connections, bodies and unknown paths. */
-  async habits(
-    get: string,
-    body: ProbedRoute | undefined
-  ): Promise<Omit<Capabilities, 'routes' | 'missing' | 'http1' | 'h2cPrior' | 'h2cUpgrade'>> {
-    const one = this.#bytes('GET', get)
-    const nonce = this.#random.stream('unknown').hex(12)
-    const [pipelined, unknown, control, head] = await Promise.all([
-      this.#ask(Buffer.concat([one, one]), ['GET', 'GET']),
-      this.request('GET', `/no-such-path-${nonce}`),
-      this.request('GET', get),
-      this.#ask(this.#bytes('HEAD', get), ['HEAD'], { waitCloseMs: 50 })
-    ])
-    const chunkedText = 'POST-CHUNKED'
-    const chunked =
-      body === undefined
-        ? undefined
-        : await this.#ask(
-            Buffer.concat([
-              this.#bytes('POST', body.path, undefined, [['Transfer-Encoding', 'chunked']]),
-              Buffer.from(`${chunkedText.length.toString(16)}\r\n${chunkedText}\r\n0\r\n\r\n`)
-            ]),
-            ['POST']
-          )
-    const early =
-      body === undefined
-        ? undefined
-        : await this.#ask(
-            Buffer.concat([
-              this.#bytes('POST', body.path, undefined, [['Content-Length', '2']]),
-              Buffer.from('a')
-            ]),
-            ['POST'],
-            { timeoutMs: 300 }
-          )
-    const waiting = body === undefined ? undefined : await this.#continues(body.path)
-    const keepAlive = pipelined.responses[0]?.keepAlive === true
-    return {
-      keepAlive,
-      pipelining: pipelined.responses.length === 2 && pipelined.responses.every(isSuccess),
-      chunked: chunked !== undefined && isSuccess(chunked.responses[0]),
-      readsBody: early !== undefined && early.responses.length === 0 && early.failed === undefined,
-      statusTransparent:
-        unknown.responses[0] !== undefined && unknown.responses[0].status !== control.responses[0]?.status,
-      head: head.responses[0] !== undefined && head.error === undefined && head.responses[0].status < 400,
-      continue100: waiting === true,
-      baselineMs: await this.#baseline(one)
-    }
-  }
-
-  async #continues(path: string): Promise<boolean> {
-    const bytes = this.#bytes('POST', path, undefined, [
-      ['Content-Length', '2'],
-      ['Expect', '100-continue']
-    ])
-    const { received } = await this.#ask(bytes, ['POST'], { timeoutMs: 500 })
-    return received.toString('latin1', 0, 12) === 'HTTP/1.1 100'
-  }
-
-  async #baseline(bytes: Buffer): Promise<number> {
-    const times: number[] = []
-    for (let i = 0; i < BASELINE_REQUESTS; i++) times.push((await this.#ask(bytes, ['GET'])).ms)
-    times.sort((a, b) => a - b)
-    return Math.round(times[Math.floor(times.length * 0.95)]! * 100) / 100
-  }
-}
-
-function isSuccess(response: HttpResponse | undefined): boolean {
-  return response !== undefined && response.status >= 200 && response.status < 300
 }

@@ -119,7 +119,10 @@ async function echoes(connection: Connection, skip: number, random: RandomStream
   return found === true ? 'echoes' : 'no echo'
 }
 
-/** 200 with text/event-stream. */
+/** How long the first event of a stream is waited for, ms. */
+const FIRST_EVENT_MS = 1500
+
+/** 200 with text/event-stream (WHATWG HTML 9.2); says whether something came on the stream. */
 export async function speaksSse(place: Place, path: string, timeoutMs: number): Promise<Seen> {
   const connection = await dial(place, timeoutMs)
   if (typeof connection === 'string') return { ok: false, seen: connection }
@@ -127,14 +130,22 @@ export async function speaksSse(place: Place, path: string, timeoutMs: number): 
     await connection
       .write(`GET ${path} HTTP/1.1\r\nHost: ${place.authority}\r\nAccept: text/event-stream\r\n\r\n`)
       .catch(() => undefined)
-    const head = await connection.waitFor((received) => {
-      const end = received.indexOf('\r\n\r\n')
-      return end < 0 ? undefined : received.toString('latin1', 0, end)
+    const end = await connection.waitFor((received) => {
+      const at = received.indexOf('\r\n\r\n')
+      return at < 0 ? undefined : at + 4
     }, timeoutMs)
-    if (head === undefined) return { ok: false, seen: `GET ${path}: no head` }
+    if (end === undefined) return { ok: false, seen: `GET ${path}: no head` }
+    const head = connection.received.toString('latin1', 0, end)
     const status = /^HTTP\/1\.[01] (\d{3})/.exec(head)?.[1] ?? '?'
-    const ok = status === '200' && /^content-type:[ \t]*text\/event-stream/im.test(head)
-    return { ok, seen: `GET ${path}: ${status}${ok ? ' text/event-stream' : ''}` }
+    if (status !== '200' || !/^content-type:[ \t]*text\/event-stream/im.test(head)) {
+      return { ok: false, seen: `GET ${path}: ${status}, no text/event-stream` }
+    }
+    const line = await connection.waitFor(
+      (received) => (received.length > end ? true : undefined),
+      FIRST_EVENT_MS
+    )
+    const what = line === true ? 'something comes' : `nothing comes within ${FIRST_EVENT_MS} ms`
+    return { ok: true, seen: `GET ${path}: 200 text/event-stream, ${what}` }
   } finally {
     connection.destroy()
   }

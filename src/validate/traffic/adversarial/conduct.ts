@@ -105,13 +105,6 @@ export class Conductor {
 
   /** One case to its verdict; tells how the earlier connection fared. */
   async #work(work: Work, elder: Elder | undefined): Promise<Trial['elder']> {
-    const T0 = performance.now()
-    using _ = {
-      [Symbol.dispose]: () => {
-        const d = performance.now() - T0
-        if (process.env.T && d > 200) console.log(work.entry.id, d.toFixed(0))
-      }
-    }
     const { context } = this.#stage
     const { entry, how, round } = work
     const random = context.random.stream(`${entry.id}/${round}`)
@@ -144,7 +137,7 @@ export class Conductor {
         if (work.round === 0) tally.add('adv_inapplicable')
         return ledger.inapplicable(id, verdict.reason)
       case 'inconclusive':
-        tally.add('adv_inconclusive')
+        if (work.round === 0) tally.add('adv_inconclusive')
         return ledger.inconclusive(id, this.#outages.lost ?? verdict.reason)
       case 'wrong':
         return this.#confirm(work, trial, verdict)
@@ -173,7 +166,7 @@ export class Conductor {
       })
     }
     if (!rate.believed) {
-      context.tally.add('adv_inconclusive')
+      if (round === 0) context.tally.add('adv_inconclusive')
       context.ledger.inconclusive(entry.id, `seen in ${rate.k} of ${rate.n} tries: ${verdict.title}`)
       return
     }

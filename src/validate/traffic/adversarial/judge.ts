@@ -27,7 +27,8 @@ export interface Ground {
   echo: EchoKind
   /** Answers to the canary tell their nonce. */
   canaryTells: boolean
-  statusTransparent: boolean
+  /** Errors do not come with 2xx. */
+  errorsShow: boolean
 }
 
 /** Which request an answer belongs to. `stray`: to none that we sent. */
@@ -166,18 +167,25 @@ function judgeServed(
       return wrong(field, true, `the echo shows it in ${field.name}`)
     }
   }
-  // Error pages that come with 200 look like service.
-  const sure = echo !== undefined || ground.statusTransparent
+  // Error pages that come with 200 look like service; an echo route that did not run tells them apart.
+  const ran = ground.echo === 'document' && echo !== undefined
+  const sure = ran || ground.errorsShow
   const { accepted } = rule
   if (accepted === 'must') {
+    if (ground.echo === 'document' && !ran)
+      return refusedValid(entry, `answered ${first.status} without the echo`)
     const wanted = entry.delivers === undefined ? undefined : render(entry.delivers, ground.values)
     if (wanted !== undefined && echo !== undefined && echo.body.toString('latin1') !== wanted) {
       return refusedValid(entry, 'the echo shows another body')
     }
     return judgeClose(entry, seen, owners) ?? { kind: 'right', how: 'served' }
   }
-  if (!sure)
-    return { kind: 'inapplicable', reason: 'served by status only, and an unknown path is served too' }
+  if (!sure && ground.echo === 'document') {
+    return judgeClose(entry, seen, owners, true) ?? { kind: 'right', how: 'refused' }
+  }
+  if (!sure) {
+    return { kind: 'inconclusive', reason: 'answered with 2xx, and on this server errors come with 2xx too' }
+  }
   if (accepted === 'sanitised') return judgeSanitised(entry, echo, ground)
   if (accepted === 'advisory')
     return {
@@ -231,9 +239,13 @@ function judgeRefused(
 }
 
 /** Close proof: the connection must have ended, and a second request must not have been answered. */
-function judgeClose(entry: ProtocolCase, seen: Observation, owners: readonly Owner[]): Verdict | undefined {
+function judgeClose(
+  entry: ProtocolCase,
+  seen: Observation,
+  owners: readonly Owner[],
+  refused = !isSuccess(seen.responses[0])
+): Verdict | undefined {
   const { close } = entry.judge
-  const refused = !isSuccess(seen.responses[0])
   if (close === 'no' || (close === 'rejected' && !refused)) return undefined
   // A close that came only after the next request had been served is no close.
   const used = owners.includes('follow')

@@ -2,14 +2,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { http1Cases, type ProtocolCase } from '../../catalogue/index.ts'
 import { stalled } from '../../oracles/deadline.ts'
-import { Elder, exitOf, isAlive } from '../../oracles/liveness.ts'
+import { askFresh, Elder, exitOf, isAlive } from '../../oracles/liveness.ts'
 import { outageDraft } from './tell.ts'
 import { play, playTwin, type Stage, type Trial } from './trial.ts'
 import type { RandomStream } from '../../../kit/random.ts'
 import type { Sent } from './turn.ts'
 
 /** How long a server that stopped answering is waited for, ms. */
-const RECOVERY_MS = 8000
+const RECOVERY_MS = 5000
 const POLL_MS = 250
 /** A message that left longer ago has nothing to do with a death. */
 const RECENT_MS = 3000
@@ -52,6 +52,7 @@ export class Outages {
     const entry = caseOf(culprit?.id)
     this.lost = `the server no longer answers since case ${entry.id}`
     const refused = /ECONNREFUSED|ECONNRESET/.test(asked.seen)
+    context.ledger.exercised(entry.id)
     context.tally.add(refused ? 'adv_crashed' : 'adv_hang_until_timeout')
     context.report(
       outageDraft(
@@ -70,7 +71,7 @@ export class Outages {
     const { dialer, scene, limits, context } = this.#stage
     const until = performance.now() + RECOVERY_MS
     while (performance.now() < until && !context.signal.aborted) {
-      if ((await isAlive(dialer, scene.control, limits)).alive) return true
+      if ((await askFresh(dialer, scene.control, limits)).alive) return true
       await delay(POLL_MS)
     }
     return false

@@ -24,6 +24,8 @@ export interface Scene {
   /** Why a need is not met, for those that are not. */
   lacking: Partial<Record<Need, string>>
   capabilities: Capabilities
+  /** A message that no reading makes valid is not answered with 2xx: a 2xx is no error page. */
+  errorsShow: boolean
 }
 
 /** Nonces of one exchange. */
@@ -133,6 +135,7 @@ export async function setScene(
     method: 'GET',
     bytes: Buffer.from(request('GET', withQuery(get.path, get.query, 'control'), host), 'latin1')
   }
+  const errorsShow = capabilities.statusTransparent || !isSuccess(await ask('(', '\0'))
   const lacking: Scene['lacking'] = {}
   if (post === undefined) {
     lacking.post = `no route serves a POST of three bytes (${missing.echo ?? missing.post ?? routes.echo?.seen ?? routes.post?.seen ?? 'none'})`
@@ -143,7 +146,16 @@ export async function setScene(
     lacking.pipelining = 'the server does not answer a second request sent at once with the first'
   if (!capabilities.readsBody) lacking.readsBody = 'the route answers before it has read the body'
   if (!capabilities.head) lacking.head = 'HEAD is not served'
-  return { host, get, ...(post === undefined ? {} : { post }), canary, control, lacking, capabilities }
+  return {
+    host,
+    get,
+    ...(post === undefined ? {} : { post }),
+    canary,
+    control,
+    lacking,
+    capabilities,
+    errorsShow
+  }
 }
 
 /** Echo kind of the route that a template goes to first. */

@@ -109,7 +109,7 @@ export async function play(
     nonces,
     echo: echoOf(scene, entry.sends),
     canaryTells,
-    statusTransparent: scene.capabilities.statusTransparent
+    errorsShow: scene.errorsShow
   }
   const { unblock } = entry.judge
   const { sent, over } = await stage.turn.take(entry.id)
@@ -129,7 +129,7 @@ export async function play(
         ...(unblock === undefined ? {} : { unblock: Buffer.from(unblock.bytes, 'latin1') })
       },
       limits,
-      over
+      { connected: () => void (sent.at = performance.now()), answered: over }
     )
   } catch (error) {
     over()

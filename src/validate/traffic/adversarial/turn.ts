@@ -13,6 +13,8 @@ export interface Sent {
 /** A message that is not answered by then lets the next one go. */
 const LONGEST_MS = 150
 const KEPT = 32
+/** Two messages this close may be read in either order, ms. */
+const SLACK_MS = 3
 
 export class Turn {
   #tail: Promise<void> = Promise.resolve()
@@ -50,7 +52,7 @@ export class Turn {
    * seen well, then the latest of all others.
    */
   suspects(): Sent[] {
-    const unanswered = this.#sent.filter(({ answered, at }) => !answered && at > this.#wellUntil)
+    const unanswered = this.#sent.filter(({ answered, at }) => !answered && at > this.#wellUntil - SLACK_MS)
     return [...unanswered, ...this.#sent.filter((sent) => !unanswered.includes(sent)).reverse()]
   }
 }
