@@ -9,7 +9,7 @@ import { delimiter, join } from 'node:path'
 import type { BackendName } from '../documents/manifest.ts'
 import { onCleanup } from '../kit/cleanup.ts'
 import { UserError } from '../kit/errors.ts'
-import { killGroup, watchFolder, watchGroup } from './watchdog.ts'
+import { guard, guardFolder } from './watchdog.ts'
 import type { NotRun } from './toolchain.ts'
 
 export type NamedBackends = Partial<Record<BackendName, string>>
@@ -139,7 +139,7 @@ export class Backends {
     if (program === undefined) return { reason: `${PROGRAM[name]} is not installed`, fix }
     const user = await unprivileged()
     const folder = await mkdtemp(join(tmpdir(), `probatorium-${name}-`))
-    watchFolder(folder)
+    const offFolder = guardFolder(folder)
     if (user !== undefined) await chown(folder, user.uid, user.gid)
     await chmod(folder, 0o700)
     let last = ''
@@ -152,6 +152,7 @@ export class Backends {
         this.#stops.push(async () => {
           await started()
           await rm(folder, { recursive: true, force: true })
+          offFolder()
         })
         return name === 'postgres'
           ? `postgres://probatorium@127.0.0.1:${port}/postgres?sslmode=disable`
@@ -159,6 +160,7 @@ export class Backends {
       }
     }
     await rm(folder, { recursive: true, force: true })
+    offFolder()
     return { reason: `${PROGRAM[name]} did not start: ${last.slice(-300)}`, fix }
   }
 
@@ -219,8 +221,10 @@ export class Backends {
         ...(user === undefined && process.getuid?.() === 0 ? ['-u', 'root'] : [])
       ]
     }[name]
+    const watch = guard()
     const child: ChildProcess = spawn(program, args, {
       cwd: folder,
+      env: { ...process.env, ...watch.env },
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(user ?? {})
@@ -234,16 +238,16 @@ export class Backends {
       child.on('error', (error) => ((ended = true), (output += error.message), resolve()))
     })
     const pid = child.pid
-    const release = pid === undefined ? () => undefined : watchGroup(pid)
+    if (pid !== undefined) watch.group(pid)
     const stop = async (): Promise<void> => {
       if (!ended && pid !== undefined) {
         // SIGINT is PostgreSQL's fast shutdown.
         child.kill(name === 'postgres' ? 'SIGINT' : 'SIGTERM')
         await Promise.race([exited, new Promise((resolve) => setTimeout(resolve, 3000))])
-        killGroup(pid)
+        watch.kill()
         await exited
       }
-      release()
+      watch.release()
     }
     const end = performance.now() + START_MS
     while (!ended && performance.now() < end) {

@@ -1,10 +1,10 @@
 /** Starts a server: own process group, one owner of both pipes, ready line, graceful stop. */
 import { spawn } from 'node:child_process'
-import { isIP } from 'node:net'
 import { onCleanup } from '../kit/cleanup.ts'
 import { takeCensus } from './census.ts'
+import { OutputTail, readAddress, type Address } from './output.ts'
 import type { Census, ExitInfo, RouteMap, StopOutcome, Target } from './types.ts'
-import { killGroup, watchGroup } from './watchdog.ts'
+import { guard } from './watchdog.ts'
 
 export interface LaunchOptions {
   /** Program and arguments. */
@@ -26,56 +26,25 @@ export class LaunchFailed extends Error {
   }
 }
 
-const KEPT_LINES = 200
-const LONGEST_LINE = 4096
-
-/** Keeps the last lines of a stream whatever its volume. */
-class Tail {
-  readonly lines: string[] = []
-  #partial = ''
-
-  take(chunk: string): string[] {
-    const parts = (this.#partial + chunk).split('\n')
-    this.#partial = (parts.pop() ?? '').slice(-LONGEST_LINE)
-    const fresh = parts.map((line) => line.replace(/\r$/, '').slice(0, LONGEST_LINE))
-    this.lines.push(...fresh)
-    if (this.lines.length > KEPT_LINES) this.lines.splice(0, this.lines.length - KEPT_LINES)
-    return fresh
-  }
-
-  all(): string[] {
-    return this.#partial === '' ? [...this.lines] : [...this.lines, this.#partial]
-  }
-}
-
-function address(text: string): { host: string; port: number } | undefined {
-  const match = /^\[?([^\]]*?)\]?:(\d{1,5})$/.exec(text)
-  if (match === null) return undefined
-  const port = Number(match[2])
-  const named = match[1]!
-  // A server that listens everywhere is asked on the loopback.
-  const host = named === '' || named === '0.0.0.0' || named === '::' ? '127.0.0.1' : named
-  return port > 0 && port < 65536 && isIP(host) !== 0 ? { host, port } : undefined
-}
-
 /** Starts the server and waits for its ready line. @throws LaunchFailed */
 export function launch(options: LaunchOptions): Promise<Target> {
   const [program, ...args] = options.argv
+  const watch = guard()
   const child = spawn(program!, args, {
     cwd: options.cwd,
-    env: { ...process.env, PROBATORIUM_RUN: String(process.pid), ...options.env },
+    env: { ...process.env, ...options.env, ...watch.env },
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe']
   })
-  const tail = new Tail()
+  const tail = new OutputTail()
   let exit: ExitInfo | undefined
-  let ready: { host: string; port: number } | undefined
-  let debug: { host: string; port: number } | undefined
+  let ready: Address | undefined
+  let debug: Address | undefined
   let onReady: () => void = () => undefined
   const listen = (chunk: string): void => {
     for (const line of tail.take(chunk)) {
       const said = /^\s*(ready|debug) addr=(\S+)\s*$/.exec(line)
-      const where = said === null ? undefined : address(said[2]!)
+      const where = said === null ? undefined : readAddress(said[2]!)
       if (where === undefined) continue
       if (said![1] === 'debug') debug ??= where
       else {
@@ -86,10 +55,11 @@ export function launch(options: LaunchOptions): Promise<Target> {
   }
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', listen)
   const pid = child.pid
-  const release = pid === undefined ? () => undefined : watchGroup(pid)
+  if (pid !== undefined) watch.group(pid)
   const exited = new Promise<ExitInfo>((resolve) => {
     child.on('exit', (code, signal) => {
       exit = { code, signal, at: new Date() }
+      watch.leaderEnded()
       resolve(exit)
     })
   })
@@ -97,28 +67,27 @@ export function launch(options: LaunchOptions): Promise<Target> {
   const stop = async (graceMs: number): Promise<StopOutcome> => {
     const begun = performance.now()
     const took = (): number => Math.round(performance.now() - begun)
-    if (exit !== undefined || pid === undefined) {
-      if (pid !== undefined) killGroup(pid)
-      release()
+    const end = (how: StopOutcome['how'], info?: ExitInfo): StopOutcome => {
+      // Children of the server go with it, also where it ended by itself.
+      watch.kill()
+      watch.release()
       off()
-      return { how: 'gone', tookMs: 0, ...(exit === undefined ? {} : { exit }) }
+      return { how, tookMs: how === 'gone' ? 0 : took(), ...(info === undefined ? {} : { exit: info }) }
     }
+    if (exit !== undefined || pid === undefined) return end('gone', exit)
     child.kill('SIGTERM')
     const timely = await Promise.race([
       exited,
       new Promise<undefined>((resolve) => setTimeout(resolve, graceMs, undefined))
     ])
-    // Children of the server go with it, also where it ended by itself.
-    killGroup(pid)
-    const info = timely ?? (await exited)
-    release()
-    off()
-    return { how: timely === undefined ? 'killed' : 'graceful', tookMs: took(), exit: info }
+    if (timely !== undefined) return end('graceful', timely)
+    watch.kill()
+    return end('killed', await exited)
   }
   const off = onCleanup({
     name: `server ${program ?? ''}`,
     stop: async () => void (await stop(2000)),
-    kill: () => pid !== undefined && killGroup(pid)
+    kill: () => watch.kill()
   })
 
   return new Promise<Target>((resolve, reject) => {

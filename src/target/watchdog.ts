@@ -1,69 +1,134 @@
 /**
  * Nothing of ours outlives us, not even a SIGKILL of the suite.
  *
- * A small shell in a session of its own holds a pipe to us and a list of process groups. When the pipe closes
- * without a goodbye, it kills what is on the list.
+ * A small shell in a session of its own holds a pipe to us and a list. When the pipe closes without a goodbye, it
+ * kills the process groups on the list, then whatever carries one of the marks in its environment (that finds
+ * processes which left their group), and removes the temporary folders.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { processesMarked } from './processes.ts'
+
+const MARK = 'PROBATORIUM_LAUNCH'
+/** The post step of an action finds what a run left behind by this one. */
+const RUN = 'PROBATORIUM_RUN'
 
 const SCRIPT = `
-groups=' '
+without() { rest=' '; for one in $2; do [ "$one" = "$1" ] || rest="$rest$one "; done; echo "$rest"; }
+groups=' '; marks=' '; folders=' '
 while read -r word id; do
   case $word in
-    add) groups="$groups$id " ;;
-    del) rest=' '; for one in $groups; do [ "$one" = "$id" ] || rest="$rest$one "; done; groups=$rest ;;
-    rm) files="$files $id" ;;
+    group) groups="$groups$id " ;;
+    mark) marks="$marks$id " ;;
+    folder) folders="$folders$id " ;;
+    -group) groups=$(without "$id" "$groups") ;;
+    -mark) marks=$(without "$id" "$marks") ;;
+    -folder) folders=$(without "$id" "$folders") ;;
     bye) exit 0 ;;
   esac
 done
 for one in $groups; do kill -9 -"$one" 2>/dev/null; done
-sleep 1
-for one in $files; do rm -rf -- "$one"; done
+for turn in 1 2; do
+  for one in $marks; do
+    for file in /proc/[0-9]*/environ; do
+      grep -q "${MARK}=$one" "$file" 2>/dev/null || continue
+      id=\${file#/proc/}
+      kill -9 "\${id%/environ}" 2>/dev/null
+    done
+  done
+  sleep 0.3
+done
+for one in $folders; do rm -rf -- "$one"; done
 `
 
 let shell: ChildProcess | undefined
-let watched = 0
+let entries = 0
 
 function tell(line: string): void {
   if (shell === undefined) {
-    shell = spawn('/bin/sh', ['-c', SCRIPT], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
-    shell.on('error', () => (shell = undefined))
-    shell.stdin?.on('error', () => undefined)
-    shell.unref()
-    ;(shell.stdin as unknown as { unref?: () => void } | null)?.unref?.()
+    const fresh = spawn('/bin/sh', ['-c', SCRIPT], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
+    fresh.on('error', () => (shell = undefined))
+    fresh.stdin.on('error', () => undefined)
+    fresh.unref()
+    ;(fresh.stdin as unknown as { unref?: () => void }).unref?.()
+    shell = fresh
   }
   shell.stdin?.write(`${line}\n`)
 }
 
-/** Puts a process group on the list; the returned function takes it off. */
-export function watchGroup(pgid: number): () => void {
-  tell(`add ${pgid}`)
-  watched += 1
+function enter(word: 'group' | 'mark' | 'folder', id: string | number): () => void {
+  tell(`${word} ${id}`)
+  entries += 1
   let done = false
   return () => {
     if (done) return
     done = true
-    tell(`del ${pgid}`)
-    watched -= 1
-    if (watched === 0) farewell()
+    tell(`-${word} ${id}`)
+    entries -= 1
+    if (entries > 0) return
+    shell?.stdin?.end('bye\n')
+    shell = undefined
   }
 }
 
-/** A temporary folder (a path without blanks) that must not stay behind. */
-export function watchFolder(path: string): void {
-  if (!/\s/.test(path)) tell(`rm ${path}`)
+/** Whatever one launch starts, under guard from before its first process until `release`. */
+export interface Guard {
+  /** For the environment of the launched process; its descendants inherit it. */
+  readonly env: Readonly<Record<string, string>>
+  /** Adds the process group of the launched process. */
+  group(pgid: number): void
+  /** The leader of the group has ended: what it left in the group is killed, and its number may go to others. */
+  leaderEnded(): void
+  /** SIGKILL for the group and for everything that carries the mark. Synchronous. */
+  kill(): void
+  /** Takes it off the list. */
+  release(): void
 }
 
-function farewell(): void {
-  shell?.stdin?.end('bye\n')
-  shell = undefined
-}
-
-/** SIGKILL for a whole process group; one that is gone already is no error. */
-export function killGroup(pgid: number): void {
-  try {
-    process.kill(-pgid, 'SIGKILL')
-  } catch {
-    // Gone already.
+/** Begins to guard a launch. */
+export function guard(): Guard {
+  const mark = randomBytes(8).toString('hex')
+  const offMark = enter('mark', mark)
+  let offGroup: (() => void) | undefined
+  let group: number | undefined
+  const killGroup = (): void => {
+    if (group === undefined) return
+    try {
+      process.kill(-group, 'SIGKILL')
+    } catch {
+      // Gone already.
+    }
   }
+  return {
+    env: { [MARK]: mark, [RUN]: String(process.pid) },
+    group(pgid) {
+      group = pgid
+      offGroup = enter('group', pgid)
+    },
+    leaderEnded() {
+      killGroup()
+      group = undefined
+      offGroup?.()
+    },
+    kill() {
+      killGroup()
+      for (const pid of processesMarked(`${MARK}=${mark}`)) {
+        try {
+          process.kill(pid, 'SIGKILL')
+        } catch {
+          // Gone already.
+        }
+      }
+    },
+    release() {
+      offGroup?.()
+      offMark()
+    }
+  }
+}
+
+/** A temporary folder that must not stay behind; the returned function takes it off the list. */
+export function guardFolder(path: string): () => void {
+  // The shell splits its list at blanks.
+  return /\s/.test(path) ? () => undefined : enter('folder', path)
 }

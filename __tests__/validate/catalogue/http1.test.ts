@@ -1,0 +1,67 @@
+/** Each case is what it says: its message breaks the grammar and its twin keeps it, by a strict reader that is not the oracle. */
+import { expect, test } from '@jest/globals'
+import { http1Cases, render, slowCase, type Values } from '../../../src/validate/catalogue/index.ts'
+import { readBody } from '../../fixture/http1-body.ts'
+import { isBad, planOf, readHead } from '../../fixture/http1-head.ts'
+import { Bugs } from '../../fixture/types.ts'
+
+const values: Values = {
+  host: '127.0.0.1:8080',
+  get: '/g?n=1',
+  path: '/g',
+  post: '/p?n=1',
+  unknown: '/none',
+  type: '',
+  body: 'abc',
+  canary: 'GET /g?n=2 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n',
+  evil: 'GET /g?n=3 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n'
+}
+
+/** Number of whole requests in the bytes, or why they break the grammar. */
+function read(text: string): number | string {
+  const strict = new Bugs()
+  let rest: Buffer = Buffer.from(text, 'latin1')
+  let count = 0
+  while (rest.length > 0) {
+    const head = readHead(rest, strict)
+    if (head === undefined) return 'unfinished'
+    if (isBad(head)) return head.why
+    const plan = planOf(head, strict)
+    if (isBad(plan)) return plan.why
+    const body = readBody(rest.subarray(head.length), plan.framing, strict)
+    if (body === undefined) return 'unfinished'
+    if (isBad(body)) return body.why
+    rest = rest.subarray(head.length + body.used)
+    count += 1
+  }
+  return count
+}
+
+/** Valid messages whose right treatment is the question. */
+const VALID = new Set(['ACC', 'ACC+C', 'FRAME'])
+
+test.each(http1Cases.map((entry) => [entry.id, entry] as const))('%s', (id, entry) => {
+  const message = render(entry.sends, values)
+  const twin = render(entry.twin, values)
+  expect(twin).not.toBe(message)
+  expect(read(twin)).toBe(entry.twin.includes('{CAN}') ? 2 : 1)
+  const seen = read(message)
+  if (VALID.has(entry.class) || id === 'conn-close-then-pipelined') expect(typeof seen).toBe('number')
+  else expect(typeof seen).toBe('string')
+})
+
+test('ids are unique, and every case that must be refused says where that stands', () => {
+  const ids = [...http1Cases, slowCase].map(({ id }) => id)
+  expect(new Set(ids).size).toBe(ids.length)
+  expect(ids.length).toBeGreaterThanOrEqual(40)
+  for (const { judge, strength, class: kind } of http1Cases) {
+    if (kind === 'REJ+C') expect(strength).toBe('MUST')
+    if (typeof judge.accepted === 'object' && judge.accepted.severity === 'MED') expect(strength).toBe('MUST')
+  }
+})
+
+test('lengths in templates are those of the parts, and an unknown placeholder is an error', () => {
+  expect(render('{len:EVIL} {hex:EVIL} {hex4:EVIL} {len:CAN+5}', values)).toBe('45 2d 002d 50')
+  expect(render('{a*3}{9*2}', values)).toBe('aaa99')
+  expect(() => render('{NOPE}', values)).toThrow('NOPE')
+})
