@@ -1,0 +1,74 @@
+/** Requests per CPU second: the walkers against autocannon, in turns on one server. */
+import { fork, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { median, type Usage } from './usage.ts'
+
+export interface Throughput {
+  /** Requests per CPU second, one figure a round. */
+  autocannon: number[]
+  walkers: number[]
+  /** Median of walkers through median of autocannon. */
+  ratio: number
+  peakMiB: number
+  /** Where the counts of server and generator differ, in words. */
+  doubts: string[]
+}
+
+const here = import.meta.dirname
+
+export async function measureThroughput(
+  rounds: number,
+  seconds: number,
+  connections: number
+): Promise<Throughput> {
+  const server = fork(join(here, 'server.ts'))
+  try {
+    const [{ port }] = (await once(server, 'message')) as [{ port: number }]
+    const url = `http://127.0.0.1:${port}`
+    const result: Throughput = { autocannon: [], walkers: [], ratio: 0, peakMiB: 0, doubts: [] }
+    for (let round = 0; round < rounds; round++) {
+      // The first of a pair may find a cooler machine: each goes first as often.
+      const order =
+        round % 2 === 0 ? (['autocannon', 'walkers'] as const) : (['walkers', 'autocannon'] as const)
+      for (const name of order) {
+        const extra = name === 'walkers' ? [join(here, 'model.yaml')] : []
+        await counted(server)
+        const usage = await generate(name, [url, String(connections), String(seconds), ...extra])
+        const answered = await counted(server)
+        result[name].push(answered / usage.cpuSeconds)
+        if (name === 'walkers') result.peakMiB = Math.max(result.peakMiB, usage.peakMiB)
+        const share = Math.abs(answered - usage.answers) / Math.max(1, answered)
+        // autocannon leaves what is in flight at the end; the walkers wait for it.
+        if (share > 0.01 || usage.wrong > 0)
+          result.doubts.push(
+            `${name}, round ${round + 1}: the server answered ${answered}, the generator counted ${usage.answers} and ${usage.wrong} wrong`
+          )
+      }
+    }
+    result.ratio = median(result.walkers) / median(result.autocannon)
+    return result
+  } finally {
+    server.disconnect()
+  }
+}
+
+/** Requests that the server answered since it was last asked. */
+async function counted(server: ChildProcess): Promise<number> {
+  server.send('count')
+  const [{ answered }] = (await once(server, 'message')) as [{ answered: number }]
+  return answered
+}
+
+async function generate(name: string, args: string[]): Promise<Usage> {
+  const child = spawn(process.execPath, ['--no-warnings', join(here, `${name}.ts`), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  const [output, [code]] = await Promise.all([
+    text(child.stdout),
+    once(child, 'exit') as Promise<[number | null]>
+  ])
+  if (code !== 0) throw new Error(`${name} ended with ${code}`)
+  return JSON.parse(output) as Usage
+}
