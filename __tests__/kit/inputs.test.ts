@@ -121,6 +121,21 @@ test('arguments: forms of a flag, repeated lists, negation, operands', () => {
 test.each<[string, string[], RegExp]>([
   ['unknown flag', ['f', '--duratoin', '10s'], /^unknown flag --duratoin; did you mean "--duration"\?/],
   [
+    'unknown flag before the operand',
+    ['--strickt', 'f'],
+    /^unknown flag --strickt; did you mean "--strict"\?$/
+  ],
+  [
+    'a flag as Go takes it',
+    ['f', '-duration', '10s'],
+    /^unknown flag -duration; did you mean "--duration"\?$/
+  ],
+  [
+    'a wrong flag with its value',
+    ['f', '--nosuchthing=1', 'g'],
+    /--nosuchthing[\s\S]*unexpected argument "g"/
+  ],
+  [
     'value missing at the end',
     ['f', '--duration'],
     /--duration: a value is missing[\s\S]*--duration DURATION/
@@ -143,7 +158,9 @@ test('help wins over everything that is wrong, and -- ends the flags', () => {
   expect(readArguments(command, ['--help', '--nonsense', '--duration', 'x']).options.help).toBe(true)
   expect(readArguments(command, ['-h']).options.help).toBe(true)
   expect(readArguments(command, ['--', '--odd-name']).operands).toEqual(['--odd-name'])
-  expect(readArguments(command, ['f', '--duration', '--', '10s']).operands).toEqual(['f', '10s'])
+  expect(problemOf(() => readArguments(command, ['f', '--duration', '--', '10s']))).toMatch(
+    /--duration: a value is missing/
+  )
 })
 
 test('help names every option with its default, range and example', () => {

@@ -48,12 +48,19 @@ export function readArguments<const F extends Fields>(
     texts.set(name, before !== undefined && repeats ? `${before}\n${text}` : text)
   }
 
-  for (const token of tokensOf(table, argv)) {
-    if (token.kind === 'positional') operands.push(token.value)
+  // What follows an unknown flag may be its value: it is an operand only where one is expected.
+  let afterUnknown = -1
+  const doubtful = new Set<number>()
+  for (const token of tokenise(table, argv)) {
+    if (token.kind === 'positional') {
+      if (token.index === afterUnknown) doubtful.add(operands.length)
+      operands.push(token.value)
+    }
     if (token.kind !== 'option') continue
     const { name, flag, value } = flagOf(token, table)
     const field = table[name]
     if (field === undefined) {
+      afterUnknown = token.value === undefined ? token.index + 1 : -1
       problems.push(new UserError(`unknown flag ${flag}${didYouMean(name, Object.keys(table), '--')}`))
     } else if (value === undefined) {
       problems.push(
@@ -65,6 +72,8 @@ export function readArguments<const F extends Fields>(
       )
     } else put(name, value)
   }
+  for (const index of [...doubtful].reverse())
+    if (operands.length > mostOperands(command)) operands.splice(index, 1)
   if (texts.get('help') === 'true') problems.length = 0
   else checkOperands(command, operands, problems)
 
@@ -82,9 +91,8 @@ export function readArguments<const F extends Fields>(
   return { options: values as ReadArguments<F>['options'], operands, given: new Set(texts.keys()) }
 }
 
-function tokensOf(table: Fields, argv: readonly string[]): ReturnType<typeof tokenise> {
-  return tokenise(table, argv)
-}
+/** `-duration 10s`, as Go programs take it: one flag, not eight of one letter. */
+const ONE_DASH = /^-[a-z][\w-]+/i
 
 function tokenise(table: Fields, argv: readonly string[]) {
   const options = Object.fromEntries(
@@ -96,7 +104,42 @@ function tokenise(table: Fields, argv: readonly string[]) {
       }
     ])
   )
-  return parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true }).tokens
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options,
+    strict: false,
+    allowPositionals: true,
+    tokens: true
+  })
+  const kept: typeof tokens = []
+  for (const token of tokens) {
+    const word = token.kind === 'option' ? argv[token.index]! : ''
+    if (token.kind !== 'option' || !ONE_DASH.test(word)) kept.push(token)
+    else if (kept.at(-1)?.index !== token.index) {
+      const at = word.indexOf('=')
+      const name = at < 0 ? word : word.slice(0, at)
+      kept.push(
+        at < 0
+          ? {
+              kind: 'option',
+              index: token.index,
+              name,
+              rawName: name,
+              value: undefined,
+              inlineValue: undefined
+            }
+          : {
+              kind: 'option',
+              index: token.index,
+              name,
+              rawName: name,
+              value: word.slice(at + 1),
+              inlineValue: true
+            }
+      )
+    }
+  }
+  return kept
 }
 
 function flagOf(
@@ -110,8 +153,12 @@ function flagOf(
   if (positive !== undefined && table[positive]?.about.kind === 'bool')
     return { name: positive, flag, value: 'false' }
   // A flag where a value should stand is a forgotten value, not the value.
-  const value = token.value !== undefined && /^--?[a-z]/i.test(token.value) ? undefined : token.value
+  const value = token.value !== undefined && /^--?([a-z]|$)/i.test(token.value) ? undefined : token.value
   return { name: token.name, flag, value }
+}
+
+function mostOperands({ operands = [] }: Pick<CommandSpec, 'operands'>): number {
+  return operands.at(-1)?.many === true ? Number.POSITIVE_INFINITY : operands.length
 }
 
 function checkOperands(
@@ -124,7 +171,6 @@ function checkOperands(
   for (const { name, description } of missing) {
     problems.push(new UserError({ what: `${name} is missing`, fix: description }))
   }
-  if (expected.at(-1)?.many === true) return
-  for (const extra of operands.slice(expected.length))
+  for (const extra of operands.slice(mostOperands(command)))
     problems.push(new UserError(`unexpected argument "${extra}"`))
 }

@@ -1,11 +1,31 @@
 /** Output files: whole or not at all, and with words for the ways in which a disk says no. */
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { access, constants, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { InfraError, UserError } from './errors.ts'
 
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+/** The `code` of an error of the system: `ENOSPC`. */
+export function codeOf(error: unknown): string | undefined {
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined
+}
+
+/** Makes a folder and what is missing above it. Node's own recursive mkdir never returns below /proc. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path)
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return
+    const above = dirname(path)
+    if (codeOf(error) !== 'ENOENT' || above === path || existsSync(above)) throw error
+    await makeFolder(above)
+    await mkdir(path).catch((late: unknown) => {
+      // Another process may have been faster.
+      if (codeOf(late) !== 'EEXIST') throw late
+    })
+  }
 }
 
 /**
@@ -30,8 +50,20 @@ export function explainWriteError(error: unknown, path: string): unknown {
     case 'ENOTDIR':
     case 'EEXIST':
     case 'EISDIR':
+    case 'ENOTEMPTY':
       return new UserError(
-        { where: path, what: 'cannot be written: a file stands where a folder is needed, or the reverse' },
+        {
+          where: path,
+          what: 'cannot be written: a file stands where a folder is needed, or the reverse',
+          fix: 'name another folder with --out'
+        },
+        { cause: error }
+      )
+    case 'ENOENT':
+    case 'ENAMETOOLONG':
+    case 'ELOOP':
+      return new UserError(
+        { where: path, what: `cannot be made (${codeOf(error)})`, fix: 'name another folder with --out' },
         { cause: error }
       )
     default:
@@ -48,7 +80,7 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
   const folder = dirname(path)
   const temporary = join(folder, `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`)
   try {
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     const handle = await open(temporary, 'wx', 0o644)
     try {
       await handle.writeFile(data)
@@ -69,8 +101,7 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
  */
 export async function ensureWritableFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true })
-    if (!(await stat(path)).isDirectory()) throw Object.assign(new Error('not a folder'), { code: 'ENOTDIR' })
+    await makeFolder(path)
     await access(path, constants.W_OK)
     const probe = join(path, `.probe.${process.pid}.${randomBytes(4).toString('hex')}.tmp`)
     const handle = await open(probe, 'wx')

@@ -1,7 +1,7 @@
 /** The way out of a program: every error becomes its exit code and its words, nothing printed is lost, nothing is left running. */
 import { killAll, runCleanups } from './cleanup.ts'
 import { AbortedError, EXIT, GateError, InfraError, UserError, outcomeOf, type Outcome } from './errors.ts'
-import { explainWriteError } from './files.ts'
+import { codeOf, explainWriteError } from './files.ts'
 import type { Log } from './log.ts'
 import { withSignals } from './signals.ts'
 
@@ -75,9 +75,9 @@ export async function runMain(
 }
 
 function explainDisk(error: unknown): unknown {
-  if (!(error instanceof Error) || !('code' in error) || !DISK_CODES.includes(String(error.code)))
-    return error
-  return explainWriteError(error, 'path' in error && typeof error.path === 'string' ? error.path : 'output')
+  if (!DISK_CODES.includes(codeOf(error) ?? '')) return error
+  const { path } = error as { path?: unknown }
+  return explainWriteError(error, typeof path === 'string' ? path : 'output')
 }
 
 function tell(log: Log, outcome: Outcome, failure: unknown): void {
