@@ -1,270 +1,204 @@
-/** PostgreSQL, Redis and memcached: started by the suite with data of their own, or named by URL. */
-import { execa } from 'execa'
-import { spawn, type ChildProcess } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { chmod, chown, mkdtemp, readdir, rm } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
-import type { BackendName } from '../documents/manifest.ts'
+/** PostgreSQL, Redis and memcached for the refapps of a run: started by the suite, or named by the user. */
+import { randomBytes } from 'node:crypto'
+import { BACKENDS, type BackendName } from '../documents/manifest.ts'
 import { onCleanup } from '../kit/cleanup.ts'
 import { UserError } from '../kit/errors.ts'
-import { guard, guardFolder } from './watchdog.ts'
+import { maskSecret } from '../kit/secrets.ts'
+import {
+  BackendProblem,
+  clearNamespace,
+  lookAt,
+  type BackendAddress,
+  type BackendState
+} from './backend-probes.ts'
+import { findProgram, RECIPES, startOwn, type OwnBackend } from './backend-process.ts'
 import type { NotRun } from './toolchain.ts'
+
+export { findProgram } from './backend-process.ts'
 
 export type NamedBackends = Partial<Record<BackendName, string>>
 
-const VARIABLE: Record<BackendName, string> = {
-  postgres: 'PROBATORIUM_POSTGRES',
-  redis: 'PROBATORIUM_REDIS',
-  memcached: 'PROBATORIUM_MEMCACHED'
-}
-const PROGRAM: Record<BackendName, string> = {
-  postgres: 'postgres',
-  redis: 'redis-server',
-  memcached: 'memcached'
-}
-const PACKAGE: Record<BackendName, string> = {
-  postgres: 'postgresql',
-  redis: 'redis-server',
-  memcached: 'memcached'
-}
-const START_MS = 20_000
-const TRIES = 3
+/** Schemas and keys of a refapp begin with its value, so that runs that share a backend stay apart. */
+const NAMESPACE = 'PROBATORIUM_NAMESPACE'
+const DEFAULT_PORT: Readonly<Record<BackendName, number>> = { postgres: 5432, redis: 6379, memcached: 11211 }
+/** How long a named backend, or one in use, may take for its answer. */
+const ANSWER_MS = 4000
+const CLEAR_MS = 2500
 
-/** The program on PATH or where distributions put it. */
-export async function findProgram(name: string): Promise<string | undefined> {
-  const folders = (process.env['PATH'] ?? '').split(delimiter)
-  const base = '/usr/lib/postgresql'
-  const versions = existsSync(base) ? (await readdir(base)).sort().reverse() : []
-  for (const folder of [
-    ...versions.map((version) => join(base, version, 'bin')),
-    ...folders,
-    '/usr/sbin',
-    '/usr/local/bin',
-    '/usr/bin'
-  ]) {
-    const path = join(folder, name)
-    if (folder !== '' && existsSync(path)) return path
-  }
-  return undefined
+interface Ready {
+  address: BackendAddress
+  state: BackendState
+  own?: OwnBackend
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port, timeout: 500 })
-    const done = (ok: boolean): void => {
-      socket.destroy()
-      resolve(ok)
-    }
-    socket.on('connect', () => done(true))
-    socket.on('error', () => done(false))
-    socket.on('timeout', () => done(false))
-  })
-}
-
-interface User {
-  uid: number
-  gid: number
-}
-
-/** Somebody without rights, for servers that refuse root or should not have it. */
-async function unprivileged(): Promise<User | undefined> {
-  if (process.getuid?.() !== 0) return undefined
-  for (const name of ['postgres', 'nobody']) {
-    const ids = await Promise.all(['-u', '-g'].map((flag) => execa('id', [flag, name], { reject: false })))
-    if (ids.every((result) => !result.failed))
-      return { uid: Number(ids[0]!.stdout), gid: Number(ids[1]!.stdout) }
-  }
-  return undefined
-}
-
-/** All backends of a run: each is started at most once, when first asked for. */
+/** All backends of a run: each is started, or greeted, at most once, when first asked for. */
 export class Backends {
-  readonly #named: NamedBackends
-  readonly #started = new Map<BackendName, Promise<string | NotRun>>()
-  readonly #stops: (() => Promise<void>)[] = []
+  readonly #named = new Map<BackendName, BackendAddress>()
+  readonly #known = new Map<BackendName, Promise<Ready | NotRun>>()
+  readonly #namespace = `probatorium_${randomBytes(4).toString('hex')}`
+  readonly #stopping = new AbortController()
+  readonly #running = new Set<OwnBackend>()
   readonly #off: () => void
 
+  /** @throws UserError where a named backend's address is malformed */
   constructor(named: NamedBackends) {
-    this.#named = named
-    if (named.postgres !== undefined && !/^postgres(ql)?:\/\//.test(named.postgres)) {
-      throw new UserError({
-        where: '--postgres',
-        what: 'the value is no PostgreSQL URL',
-        fix: 'write postgres://USER@HOST:PORT/DATABASE'
-      })
+    for (const name of BACKENDS) {
+      const text = named[name]
+      if (text !== undefined) this.#named.set(name, readBackendAddress(name, text))
     }
-    this.#off = onCleanup({ name: 'backends', stop: () => this.stop() })
+    this.#off = onCleanup({
+      name: 'backends',
+      stop: () => this.stop(),
+      kill: () => {
+        for (const own of this.#running) own.kill()
+      }
+    })
   }
 
-  /** Environment variables for a refapp that needs these backends, or why one is missing. */
+  /**
+   * Environment of a refapp that needs these backends, or why one is missing: `PROBATORIUM_POSTGRES` (URL),
+   * `PROBATORIUM_REDIS` (HOST:PORT, or a URL where it has credentials or a database number),
+   * `PROBATORIUM_MEMCACHED` (HOST:PORT), `PROBATORIUM_NAMESPACE`.
+   */
   async environment(names: readonly BackendName[]): Promise<Record<string, string> | NotRun> {
-    const env: Record<string, string> = {}
+    const env: Record<string, string> = { [NAMESPACE]: this.#namespace }
     for (const name of names) {
-      const address = await this.#address(name)
-      if (typeof address !== 'string') return address
-      env[VARIABLE[name]] = address
+      const ready = await this.#ready(name)
+      if ('reason' in ready) return ready
+      env[`PROBATORIUM_${name.toUpperCase()}`] = ready.address.url
     }
     return env
   }
 
-  #address(name: BackendName): Promise<string | NotRun> {
-    const named = this.#named[name]
-    if (named !== undefined)
-      return Promise.resolve(
-        name === 'postgres' ? named : named.replace(/^\w+:\/\//, '').replace(/\/.*$/, '')
-      )
-    const known = this.#started.get(name)
-    if (known !== undefined) return known
-    const fresh = this.#start(name)
-    this.#started.set(name, fresh)
-    return fresh
-  }
-
-  async #start(name: BackendName): Promise<string | NotRun> {
-    const program = await findProgram(PROGRAM[name])
-    const fix = `apt-get install ${PACKAGE[name]}, or name a running one with --${name}`
-    if (program === undefined) return { reason: `${PROGRAM[name]} is not installed`, fix }
-    const user = await unprivileged()
-    const folder = await mkdtemp(join(tmpdir(), `probatorium-${name}-`))
-    const offFolder = guardFolder(folder)
-    if (user !== undefined) await chown(folder, user.uid, user.gid)
-    await chmod(folder, 0o700)
-    let last = ''
-    // The port is free when it is looked for, not when it is bound.
-    for (let attempt = 0; attempt < TRIES; attempt++) {
-      const port = await freePort()
-      const started = await this.#run(name, program, folder, port, user)
-      if (typeof started === 'string') last = started
-      else {
-        this.#stops.push(async () => {
-          await started()
-          await rm(folder, { recursive: true, force: true })
-          offFolder()
-        })
-        return name === 'postgres'
-          ? `postgres://probatorium@127.0.0.1:${port}/postgres?sslmode=disable`
-          : `127.0.0.1:${port}`
+  /**
+   * What happened to these backends since they were ready that takes the worth from a finding: gone, restarted, or
+   * entries thrown away. Undefined where they are well; one whose connections the server has used up is well.
+   */
+  async trouble(names: readonly BackendName[]): Promise<string | undefined> {
+    for (const name of names) {
+      const ready = await this.#known.get(name)
+      if (ready === undefined || 'reason' in ready) continue
+      const gone = ready.own?.gone()
+      if (gone !== undefined) return gone
+      try {
+        const { life, dropped } = await lookAt(name, ready.address, ANSWER_MS)
+        if (life !== ready.state.life) return `${name} was restarted during the run`
+        const lost = dropped - ready.state.dropped
+        if (lost > 0) return `${name} threw ${lost} entries away or was flushed`
+      } catch (error) {
+        if (error instanceof BackendProblem && error.busy) continue
+        return (
+          ready.own?.gone() ?? `${name} stopped answering: ${error instanceof Error ? error.message : ''}`
+        )
       }
     }
-    await rm(folder, { recursive: true, force: true })
-    offFolder()
-    return { reason: `${PROGRAM[name]} did not start: ${last.slice(-300)}`, fix }
+    return undefined
   }
 
-  async #run(
-    name: BackendName,
-    program: string,
-    folder: string,
-    port: number,
-    user: User | undefined
-  ): Promise<string | (() => Promise<void>)> {
-    const data = join(folder, 'data')
-    if (name === 'postgres' && !existsSync(data)) {
-      const init = await execa(
-        join(program, '..', 'initdb'),
-        ['-D', data, '-U', 'probatorium', '-A', 'trust', '-E', 'UTF8', '--no-sync'],
-        { reject: false, all: true, cwd: folder, stdin: 'ignore', ...(user ?? {}) }
-      )
-      if (init.failed) return init.all ?? init.shortMessage
+  #ready(name: BackendName): Promise<Ready | NotRun> {
+    let known = this.#known.get(name)
+    if (known === undefined) {
+      const address = this.#named.get(name)
+      known = address === undefined ? this.#start(name) : greet(name, address)
+      this.#known.set(name, known)
     }
-    const args = {
-      postgres: [
-        '-D',
-        data,
-        '-p',
-        String(port),
-        '-c',
-        'listen_addresses=127.0.0.1',
-        '-c',
-        `unix_socket_directories=${folder}`,
-        '-c',
-        'fsync=off',
-        '-c',
-        'max_connections=200'
-      ],
-      redis: [
-        '--port',
-        String(port),
-        '--bind',
-        '127.0.0.1',
-        '--dir',
-        folder,
-        '--save',
-        '',
-        '--appendonly',
-        'no',
-        '--daemonize',
-        'no'
-      ],
-      memcached: [
-        '-p',
-        String(port),
-        '-U',
-        '0',
-        '-l',
-        '127.0.0.1',
-        '-m',
-        '64',
-        ...(user === undefined && process.getuid?.() === 0 ? ['-u', 'root'] : [])
-      ]
-    }[name]
-    const watch = guard()
-    const child: ChildProcess = spawn(program, args, {
-      cwd: folder,
-      env: { ...process.env, ...watch.env },
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      ...(user ?? {})
-    })
-    let output = ''
-    for (const stream of [child.stdout, child.stderr])
-      stream?.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-4000)))
-    let ended = false
-    const exited = new Promise<void>((resolve) => {
-      child.on('exit', () => ((ended = true), resolve()))
-      child.on('error', (error) => ((ended = true), (output += error.message), resolve()))
-    })
-    const pid = child.pid
-    if (pid !== undefined) watch.group(pid)
-    const stop = async (): Promise<void> => {
-      if (!ended && pid !== undefined) {
-        // SIGINT is PostgreSQL's fast shutdown.
-        child.kill(name === 'postgres' ? 'SIGINT' : 'SIGTERM')
-        await Promise.race([exited, new Promise((resolve) => setTimeout(resolve, 3000))])
-        watch.kill()
-        await exited
-      }
-      watch.release()
-    }
-    const end = performance.now() + START_MS
-    while (!ended && performance.now() < end) {
-      if (await answers(port)) {
-        const ready =
-          name !== 'postgres' || !/starting up/.test(output) || /ready to accept connections/.test(output)
-        if (ready && !ended) return stop
-      }
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
-    await stop()
-    return output.trim() === '' ? 'it printed nothing' : output.trim()
+    return known
   }
 
-  /** Stops what was started, the data with it. */
+  async #start(name: BackendName): Promise<Ready | NotRun> {
+    const { program, package: debian } = RECIPES[name]
+    const path = await findProgram(program)
+    const fix = `apt-get install ${debian}, or name a running one with --${name}`
+    if (path === undefined) return { reason: `${program} is not installed`, fix }
+    try {
+      const own = await startOwn(name, path, { signal: this.#stopping.signal })
+      this.#running.add(own)
+      return { address: own.address, state: own.state, own }
+    } catch (error) {
+      return { reason: `${program} did not start: ${error instanceof Error ? error.message : ''}`, fix }
+    }
+  }
+
+  /** Stops what was started, its data with it; takes our data out of named ones. */
   async stop(): Promise<void> {
+    this.#stopping.abort()
+    await Promise.all(
+      [...this.#known].map(async ([name, known]) => {
+        const ready = await known
+        if ('reason' in ready) return
+        if (ready.own === undefined) {
+          // Best effort: who shares a backend with tests can live with a schema of another name.
+          await clearNamespace(name, ready.address, this.#namespace, CLEAR_MS).catch(() => undefined)
+          return
+        }
+        await ready.own.stop()
+        this.#running.delete(ready.own)
+      })
+    )
     this.#off()
-    await Promise.all(this.#stops.splice(0).map((stop) => stop()))
+  }
+}
+
+async function greet(name: BackendName, address: BackendAddress): Promise<Ready | NotRun> {
+  try {
+    return { address, state: await lookAt(name, address, ANSWER_MS) }
+  } catch (error) {
+    const where = `${address.host}:${address.port}`
+    if (error instanceof BackendProblem && error.busy)
+      return { reason: `${name} at ${where} has no free connection`, fix: 'close others, or raise its limit' }
+    return {
+      reason: `${name} at ${where}: ${error instanceof Error ? error.message : ''}`,
+      fix: `correct --${name}, or leave it out: then the suite starts one of its own`
+    }
+  }
+}
+
+/**
+ * Reads `--postgres URL`, `--redis HOST:PORT|redis://[[USER]:PASSWORD@]HOST:PORT[/NUMBER]`, `--memcached HOST:PORT`.
+ * Passwords are masked from here on, and no message repeats the text. @throws UserError
+ */
+export function readBackendAddress(name: BackendName, text: string): BackendAddress {
+  const refuse = (what: string): never => {
+    const fix = {
+      postgres: 'write postgres://USER@HOST:PORT/DATABASE',
+      redis: 'write HOST:PORT, or redis://USER:PASSWORD@HOST:PORT',
+      memcached: 'write HOST:PORT'
+    }[name]
+    throw new UserError({ where: `--${name}`, what, fix })
+  }
+  const schemes = { postgres: ['postgres:', 'postgresql:'], redis: ['redis:'], memcached: ['memcached:'] }[
+    name
+  ]
+  const full = /^[a-z][a-z+]*:\/\//i.test(text) ? text : `${schemes[0]}//${text}`
+  if (text.includes('@')) maskSecret(full)
+  if (name === 'postgres' && full !== text) refuse('the value is no PostgreSQL URL')
+  if (!URL.canParse(full)) refuse('the value is no address')
+  const url = new URL(full)
+  if (!schemes.includes(url.protocol))
+    refuse(`the scheme ${url.protocol}// is not one of ${schemes.join(', ')}`)
+  if (url.hostname === '' || /\s/.test(text)) refuse('the value names no host')
+  if (name !== 'postgres' && url.port === '') refuse('the value has no port')
+  const plainText = (part: string): string => {
+    try {
+      return decodeURIComponent(part)
+    } catch {
+      return refuse('a % in the value is not followed by two hexadecimal digits')
+    }
+  }
+  const path = plainText(url.pathname.slice(1))
+  if (name === 'redis' && !/^\d*$/.test(path)) refuse('the path of a Redis URL is the number of a database')
+  if (name === 'memcached' && (path !== '' || url.username !== ''))
+    refuse('the value holds more than HOST:PORT')
+  const host = url.hostname.replaceAll(/[[\]]/g, '')
+  const port = url.port === '' ? DEFAULT_PORT[name] : Number(url.port)
+  if (port === 0) refuse('port 0 is no port')
+  const plain = url.username === '' && url.password === '' && path === ''
+  return {
+    host,
+    port,
+    ...(url.username === '' ? {} : { user: plainText(url.username) }),
+    ...(url.password === '' ? {} : { password: plainText(url.password) }),
+    ...(path === '' ? {} : { database: path }),
+    url: name === 'postgres' || !plain ? full : url.host
   }
 }

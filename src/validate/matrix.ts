@@ -66,6 +66,8 @@ export interface PlannedCell {
   slices(names: readonly SliceName[], capabilities: Capabilities): Slice[]
   debugVarsPath: string
   stopGraceMs: number
+  /** What befell the backends behind the server; undefined where they are well. */
+  trouble(): Promise<string | undefined>
 }
 
 export interface MatrixResult {
@@ -227,7 +229,8 @@ export async function planCells(
       start: (stop) => attach({ url, routes, signal: stop, ...(pid === undefined ? {} : { pid }) }),
       slices: (names, capabilities) => slicesFor(names, capabilities, undefined),
       debugVarsPath: '/debug/vars',
-      stopGraceMs: 0
+      stopGraceMs: 0,
+      trouble: () => Promise.resolve(undefined)
     }
     return { runnable: [attached], notRun: [] }
   }
@@ -256,13 +259,18 @@ export async function planCells(
     }
     const env = server.backends.length === 0 ? {} : await backends.environment(server.backends)
     if (isNotRun(env)) refuse(env)
-    else runnable.push(plannedCell(server, ready, env))
+    else runnable.push(plannedCell(server, ready, env, backends))
   }
   log.progressDone()
   return { runnable, notRun }
 }
 
-function plannedCell(server: ServerSpec, ready: Prepared, env: Record<string, string>): PlannedCell {
+function plannedCell(
+  server: ServerSpec,
+  ready: Prepared,
+  env: Record<string, string>,
+  backends: Backends
+): PlannedCell {
   return {
     refapp: server.refapp,
     engine: server.engine,
@@ -277,7 +285,8 @@ function plannedCell(server: ServerSpec, ready: Prepared, env: Record<string, st
       }),
     slices: (names, capabilities) => slicesFor(names, capabilities, server.markov),
     debugVarsPath: server.debugVars,
-    stopGraceMs: server.stopTimeoutMs
+    stopGraceMs: server.stopTimeoutMs,
+    trouble: () => backends.trouble(server.backends)
   }
 }
 
@@ -308,12 +317,22 @@ async function oneCell(planned: PlannedCell, trafficMs: number, options: MatrixO
     log: options.log,
     signal: options.signal
   }
+  const base = { refapp, engine, arch: options.arch }
+  /** What a server does whose backend failed is not its fault, and no pass either. */
+  const requireBackends = async (): Promise<void> => {
+    const trouble = options.signal.aborted ? undefined : await planned.trouble()
+    if (trouble !== undefined) throw new InfraError(trouble)
+  }
   try {
-    return await runCell(cellOptions)
+    await requireBackends()
+    const cell = await runCell(cellOptions)
+    await requireBackends()
+    return cell
   } catch (error) {
-    const base = { refapp, engine, arch: options.arch }
     if (options.signal.aborted) return { ...base, status: 'aborted', failure_reason: 'the run was stopped' }
     if (error instanceof UserError) throw error
+    const trouble = error instanceof InfraError ? undefined : await planned.trouble()
+    if (trouble !== undefined) return { ...base, status: 'error', failure_reason: trouble }
     if (error instanceof LaunchFailed) {
       const tail = error.output.slice(-15)
       const shown = tail.length === 0 ? 'it printed nothing' : `its last output:\n    ${tail.join('\n    ')}`
