@@ -2,7 +2,8 @@
  * A strict parser of HTTP/1 responses (RFC 9110, RFC 9112), independent of the platform's own, and made to be
  * fast enough for load: the head is looked for natively and cut into lines once, bodies are views.
  */
-import { HttpResponse, type ParseError } from './message.ts'
+import { Broken, checkUnfinished, FIELD, Heads } from './http1-head.ts'
+import type { Framing, HttpResponse, ParseError } from './message.ts'
 
 export { formatRequest, HttpResponse, type Framing, type ParseError } from './message.ts'
 
@@ -26,19 +27,7 @@ export interface ParserLimits {
 const EMPTY = Buffer.alloc(0)
 const HEAD_END = Buffer.from('\r\n\r\n')
 const LINE_END = Buffer.from('\r\n')
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d) ([\t\x20-\x7e\x80-\xff]*)$/
-const FIELD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/
 const CHUNK_SIZE = /^([0-9A-Fa-f]{1,16})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?$/
-const DIGITS = /^\d{1,15}$/
-
-class Broken extends Error {
-  readonly error: ParseError
-  constructor(rule: string, message: string, standard: string, offset = 0) {
-    super(message)
-    this.error = { rule, message, standard, offset }
-  }
-}
-
 type State =
   | 'head'
   | 'fixed'
@@ -49,6 +38,13 @@ type State =
   | 'trailers'
   | 'upgraded'
   | 'broken'
+
+const STATE_OF: Record<Framing, State> = {
+  none: 'head',
+  length: 'fixed',
+  chunked: 'chunk-size',
+  close: 'until-close'
+}
 
 export class ResponseParser {
   readonly #events: ParserEvents
@@ -62,6 +58,7 @@ export class ResponseParser {
   #parts: Buffer[] = []
   #size = 0
   #closing = false
+  readonly #heads = new Heads()
 
   constructor(events: ParserEvents, limits: ParserLimits = {}) {
     this.#events = events
@@ -96,16 +93,17 @@ export class ResponseParser {
   push(buffer: Buffer, start = 0, end = buffer.length): void {
     if (this.#state === 'broken') return
     const piece = start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end)
-    let data = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece])
+    const data = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece])
     this.#rest = EMPTY
+    let at = 0
     try {
-      while (data.length > 0) {
-        const used = this.#step(data)
+      while (at < data.length) {
+        const used = this.#step(data, at)
         if (used === 0) break
-        data = used === data.length ? EMPTY : data.subarray(used)
+        at += used
       }
       // The caller may reuse its buffer.
-      if (data.length > 0) this.#rest = Buffer.from(data)
+      if (at < data.length) this.#rest = Buffer.from(data.subarray(at))
     } catch (error) {
       this.#fail(error)
     }
@@ -114,7 +112,7 @@ export class ResponseParser {
   /** The peer closed (or time is up, with closed = false): ends a close-delimited body, tells a cut one. */
   finish(closed: boolean): void {
     if (this.#state === 'until-close' && closed) {
-      this.#complete()
+      this.#complete(this.#joined())
       return
     }
     if (!closed || !this.midway) return
@@ -127,220 +125,111 @@ export class ResponseParser {
     this.#events.onError(error.error)
   }
 
-  /** Takes what it can from the front of data; 0 asks for more. */
-  #step(data: Buffer): number {
+  /** Takes what it can from data, beginning at `at`; 0 asks for more. */
+  #step(data: Buffer, at: number): number {
     switch (this.#state) {
       case 'head':
-        return this.#head(data)
+        return this.#head(data, at)
       case 'fixed':
-        return this.#fixed(data)
+        return this.#fixed(data, at)
       case 'until-close':
-        this.#body(data)
-        return data.length
+        this.#body(Buffer.from(data.subarray(at)))
+        return data.length - at
       case 'chunk-size':
-        return this.#chunkSize(data)
+        return this.#chunkSize(data, at)
       case 'chunk-data':
-        return this.#chunkData(data)
+        return this.#chunkData(data, at)
       case 'chunk-end':
-        return this.#chunkEnd(data)
+        return this.#chunkEnd(data, at)
       case 'trailers':
-        return this.#trailers(data)
+        return this.#trailers(data, at)
       case 'upgraded':
-        this.#events.onBody?.(data, this.#response)
-        return data.length
+        this.#events.onBody?.(data.subarray(at), this.#response)
+        return data.length - at
       case 'broken':
-        return data.length
+        return data.length - at
     }
   }
 
-  #head(data: Buffer): number {
+  #head(data: Buffer, at: number): number {
     if (this.#closing)
       throw new Broken('after-close', 'bytes follow a response that announced the close', 'RFC 9112 9.6')
-    const end = data.indexOf(HEAD_END)
-    if (end < 0 || end > this.#limit.headBytes) {
-      if (data.length > this.#limit.headBytes || end >= 0) {
-        throw new Broken(
-          'head-too-long',
-          `the head is longer than ${this.#limit.headBytes} bytes`,
-          'RFC 9112 2.1'
-        )
-      }
-      const bare = data.indexOf('\n\n', 0, 'latin1')
-      if (bare >= 0)
-        throw new Broken('bare-lf', 'lines of the head end in LF without CR', 'RFC 9112 2.2', bare)
-      if (data.length >= 5 && data.toString('latin1', 0, 5) !== 'HTTP/') {
-        throw new Broken('status-line', 'the answer does not begin with HTTP/', 'RFC 9112 4')
-      }
+    const length = data.indexOf(HEAD_END, at) - at
+    if (length < 0 || length > this.#limit.headBytes) {
+      checkUnfinished(data.subarray(at), length, this.#limit.headBytes)
       return 0
     }
-    const lines = data.toString('latin1', 0, end).split('\r\n')
-    const statusLine = STATUS_LINE.exec(lines[0]!)
-    if (statusLine === null) {
-      throw new Broken(
-        'status-line',
-        `not a status line: ${JSON.stringify(lines[0]!.slice(0, 80))}`,
-        'RFC 9112 4'
-      )
-    }
-    lines.shift()
-    if (lines.length > this.#limit.fields)
-      throw new Broken('too-many-fields', `${lines.length} fields`, 'RFC 9110 5.4')
-    const status = Number(statusLine[2])
+    const text = data.toString('latin1', at, at + length)
     const method = this.#expected[0]
-    if (method === undefined)
-      throw new Broken('unasked', `a response (${status}) that no request asked for`, 'RFC 9112 9.2')
-    const response = new HttpResponse(
-      method,
-      statusLine[1] === '0' ? 0 : 1,
-      status,
-      statusLine[3]!,
-      lines,
-      end + 4
-    )
-    this.#fields(response)
-    if (status < 200 && status !== 101) {
-      if (
-        response.header('content-length') !== undefined ||
-        response.header('transfer-encoding') !== undefined
-      ) {
-        throw new Broken(
-          'framing-in-1xx',
-          `Content-Length or Transfer-Encoding in a ${status}`,
-          'RFC 9110 8.6'
-        )
-      }
+    const response = this.#heads.read(text, method, this.#limit)
+    if (response.status < 200 && response.status !== 101) {
       this.#interim.push(response)
-      return end + 4
+      return length + 4
     }
+    this.#missing = response.announced
+    this.#state = STATE_OF[response.framing]
     response.interim = this.#interim
-    this.#interim = []
+    if (this.#interim.length > 0) this.#interim = []
     this.#response = response
-    this.#parts = []
     this.#size = 0
-    this.#framing(response)
-    if (status === 101) {
+    if (response.status === 101) {
       this.#state = 'upgraded'
       this.#expected.shift()
-      const rest = Buffer.from(data.subarray(end + 4))
+      const rest = Buffer.from(data.subarray(at + length + 4))
       this.#events.onResponse(response)
       this.#events.onUpgrade?.(response, rest)
-      return data.length
+      return data.length - at
     }
     this.#events.onHead?.(response)
     if (response.framing === 'none' || (response.framing === 'length' && this.#missing === 0))
-      this.#complete()
-    return end + 4
+      this.#complete(EMPTY)
+    return length + 4
   }
 
-  #fields(response: HttpResponse): void {
-    for (const line of response.lines) {
-      if (FIELD.test(line)) continue
-      const at = response.lines.indexOf(line)
-      const shown = JSON.stringify(line.slice(0, 80))
-      if (line.startsWith(' ') || line.startsWith('\t'))
-        throw new Broken('obs-fold', `a folded field line: ${shown}`, 'RFC 9112 5.2', at)
-      if (/[\r\n\0]/.test(line))
-        throw new Broken('control-in-field', `CR, LF or NUL in a field: ${shown}`, 'RFC 9110 5.5', at)
-      if (/^[^:]*[ \t]+:/.test(line))
-        throw new Broken('space-before-colon', `whitespace before the colon: ${shown}`, 'RFC 9112 5.1', at)
-      throw new Broken('field', `not a field line: ${shown}`, 'RFC 9110 5.1', at)
-    }
-  }
-
-  #framing(response: HttpResponse): void {
-    const { method, status } = response
-    let length: string | undefined
-    let coding: string | undefined
-    let connection = ''
-    for (const line of response.lines) {
-      const first = line.charCodeAt(0) | 0x20
-      if (first === 0x63) {
-        const low = line.slice(0, 15).toLowerCase()
-        if (low === 'content-length:') {
-          const value = line.slice(15).trim()
-          if (!DIGITS.test(value))
-            throw new Broken('content-length', `Content-Length is ${JSON.stringify(value)}`, 'RFC 9110 8.6')
-          if (length !== undefined)
-            throw new Broken('two-lengths', 'two Content-Length fields', 'RFC 9112 6.3')
-          length = value
-        } else if (low.startsWith('connection:')) connection += `,${line.slice(11).toLowerCase()}`
-      } else if (first === 0x74 && line.slice(0, 18).toLowerCase() === 'transfer-encoding:') {
-        coding =
-          coding === undefined
-            ? line.slice(18).trim().toLowerCase()
-            : `${coding}, ${line.slice(18).trim().toLowerCase()}`
-      }
-    }
-    const tokens = connection === '' ? [] : connection.split(',').map((token) => token.trim())
-    response.keepAlive = response.minor === 1 ? !tokens.includes('close') : tokens.includes('keep-alive')
-    if (status === 204 && (length !== undefined || coding !== undefined)) {
-      throw new Broken('framing-in-204', 'Content-Length or Transfer-Encoding in a 204', 'RFC 9110 8.6')
-    }
-    if (coding !== undefined && length !== undefined) {
-      throw new Broken('length-and-coding', 'Content-Length beside Transfer-Encoding', 'RFC 9112 6.2')
-    }
-    if (
-      method === 'HEAD' ||
-      status === 304 ||
-      status === 204 ||
-      status === 101 ||
-      (method === 'CONNECT' && status < 300)
-    ) {
-      response.framing = 'none'
-    } else if (coding !== undefined) {
-      if (coding !== 'chunked' && !coding.endsWith(', chunked')) {
-        response.framing = 'close'
-        response.keepAlive = false
-      } else response.framing = 'chunked'
-    } else if (length !== undefined) {
-      response.framing = 'length'
-      this.#missing = Number(length)
-      if (this.#missing > this.#limit.bodyBytes)
-        throw new Broken('body-too-long', `a body of ${length} bytes`, 'RFC 9110 8.6')
-    } else {
-      response.framing = 'close'
-      response.keepAlive = false
-    }
-    this.#state = { none: 'head', length: 'fixed', chunked: 'chunk-size', close: 'until-close' }[
-      response.framing
-    ] as State
+  #count(bytes: number): void {
+    this.#size += bytes
+    if (this.#size > this.#limit.bodyBytes)
+      throw new Broken('body-too-long', `more than ${this.#limit.bodyBytes} bytes of body`, 'RFC 9110 8.6')
+    this.#response.bodyBytes += bytes
   }
 
   #body(piece: Buffer): void {
-    this.#size += piece.length
-    if (this.#size > this.#limit.bodyBytes)
-      throw new Broken('body-too-long', `more than ${this.#limit.bodyBytes} bytes of body`, 'RFC 9110 8.6')
-    this.#response.bodyBytes += piece.length
+    this.#count(piece.length)
     if (this.#events.onBody !== undefined) this.#events.onBody(piece, this.#response)
     else this.#parts.push(piece)
   }
 
-  #fixed(data: Buffer): number {
-    const take = Math.min(this.#missing, data.length)
+  #fixed(data: Buffer, at: number): number {
+    const take = Math.min(this.#missing, data.length - at)
     this.#missing -= take
-    if (this.#missing === 0) {
-      this.#body(take === data.length ? data : data.subarray(0, take))
-      this.#complete()
-    } else this.#body(Buffer.from(data.subarray(0, take)))
+    if (this.#missing > 0) this.#body(Buffer.from(data.subarray(at, at + take)))
+    else if (this.#parts.length === 0 && this.#events.onBody === undefined) {
+      this.#count(take)
+      this.#complete(data.subarray(at, at + take))
+    } else {
+      this.#body(data.subarray(at, at + take))
+      this.#complete(this.#joined())
+    }
     return take
   }
 
-  #line(data: Buffer, what: string): string | undefined {
-    const end = data.indexOf(LINE_END)
-    if (end < 0 || end > 4096) {
-      if (data.length > 4096)
+  /** A line without its end; undefined asks for more. */
+  #line(data: Buffer, at: number, what: string): string | undefined {
+    const length = data.indexOf(LINE_END, at) - at
+    if (length < 0 || length > 4096) {
+      if (data.length - at > 4096)
         throw new Broken('chunk-line', `${what} is longer than 4096 bytes`, 'RFC 9112 7.1')
-      const bare = data.indexOf(0x0a)
-      if (bare >= 0 && (bare === 0 || data[bare - 1] !== 0x0d)) {
-        throw new Broken('chunk-line', `${what} ends in LF without CR`, 'RFC 9112 7.1', bare)
+      const bare = data.indexOf(0x0a, at)
+      if (bare >= 0 && (bare === at || data[bare - 1] !== 0x0d)) {
+        throw new Broken('chunk-line', `${what} ends in LF without CR`, 'RFC 9112 7.1', bare - at)
       }
       return undefined
     }
-    return data.toString('latin1', 0, end)
+    return data.toString('latin1', at, at + length)
   }
 
-  #chunkSize(data: Buffer): number {
-    const line = this.#line(data, 'a chunk size')
+  #chunkSize(data: Buffer, at: number): number {
+    const line = this.#line(data, at, 'a chunk size')
     if (line === undefined) return 0
     const match = CHUNK_SIZE.exec(line)
     if (match === null)
@@ -353,29 +242,29 @@ export class ResponseParser {
     return line.length + 2
   }
 
-  #chunkData(data: Buffer): number {
-    const take = Math.min(this.#missing, data.length)
+  #chunkData(data: Buffer, at: number): number {
+    const take = Math.min(this.#missing, data.length - at)
     this.#missing -= take
-    this.#body(Buffer.from(data.subarray(0, take)))
+    this.#body(Buffer.from(data.subarray(at, at + take)))
     if (this.#missing === 0) this.#state = 'chunk-end'
     return take
   }
 
-  #chunkEnd(data: Buffer): number {
-    if (data.length < 2) return 0
-    if (data[0] !== 0x0d || data[1] !== 0x0a)
+  #chunkEnd(data: Buffer, at: number): number {
+    if (data.length - at < 2) return 0
+    if (data[at] !== 0x0d || data[at + 1] !== 0x0a)
       throw new Broken('chunk-end', 'chunk data is not followed by CRLF', 'RFC 9112 7.1')
     this.#response.bodyBytes += 2
     this.#state = 'chunk-size'
     return 2
   }
 
-  #trailers(data: Buffer): number {
-    const line = this.#line(data, 'a trailer')
+  #trailers(data: Buffer, at: number): number {
+    const line = this.#line(data, at, 'a trailer')
     if (line === undefined) return 0
     this.#response.bodyBytes += line.length + 2
     if (line === '') {
-      this.#complete()
+      this.#complete(this.#joined())
       return 2
     }
     if (!FIELD.test(line))
@@ -384,16 +273,20 @@ export class ResponseParser {
         `not a trailer field: ${JSON.stringify(line.slice(0, 80))}`,
         'RFC 9112 7.1.2'
       )
-    const at = line.indexOf(':')
-    this.#response.trailers.push([line.slice(0, at), line.slice(at + 1).trim()])
+    const colon = line.indexOf(':')
+    this.#response.trailers.push([line.slice(0, colon), line.slice(colon + 1).trim()])
     return line.length + 2
   }
 
-  #complete(): void {
-    const response = this.#response
+  #joined(): Buffer {
     const parts = this.#parts
-    response.body = parts.length === 0 ? EMPTY : parts.length === 1 ? parts[0]! : Buffer.concat(parts)
     this.#parts = []
+    return parts.length === 0 ? EMPTY : parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+  }
+
+  #complete(body: Buffer): void {
+    const response = this.#response
+    response.body = body
     this.#state = 'head'
     this.#closing = !response.keepAlive
     this.#expected.shift()

@@ -22,6 +22,8 @@ export class HttpResponse {
   readonly lines: readonly string[]
   readonly headBytes: number
   framing: Framing = 'none'
+  /** Bytes of the body as the Content-Length says; 0 where another framing holds. */
+  announced = 0
   body: Buffer = EMPTY
   /** Bytes of the body on the wire, chunk framing included. */
   bodyBytes = 0
