@@ -2,7 +2,7 @@
 import { execa } from 'execa'
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { cp, mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, relative } from 'node:path'
 import {
@@ -14,6 +14,7 @@ import {
   type CelerisChoice
 } from './celeris.ts'
 import type { ServerSpec } from './manifest.ts'
+import { hashFolders, SKIPPED } from './sources.ts'
 import {
   engineObstacle,
   goToolchain,
@@ -37,7 +38,8 @@ export interface BuildOptions {
 }
 
 const BUILD_MS = 8 * 60_000
-const SKIPPED = new Set(['node_modules', '.git', '__pycache__', '.venv', 'venv'])
+/** A modfile and a workspace exclude each other; the servers are pure Go. */
+const GO_ENV = { CGO_ENABLED: process.env['CGO_ENABLED'] ?? '0', GOWORK: 'off' }
 
 /** Folder of builds, kept between runs: `$XDG_CACHE_HOME/probatorium` or `~/.cache/probatorium`. */
 export function defaultCache(): string {
@@ -80,7 +82,34 @@ export async function prepare(server: ServerSpec, options: BuildOptions): Promis
   const key = createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 20)
   const cache = options.cacheDir ?? defaultCache()
   const out = join(cache, `${server.refapp}-${key}`)
-  if (existsSync(join(out, 'identity.json'))) return finished(server, out, out, tool)
+  const obstacle = await once(out, () => build(server, options, out, facts, tool))
+  return obstacle ?? finished(server, out, out, tool)
+}
+
+/** Builds of this run by folder: cells that share one wait for it, and share its failure. */
+const builds = new Map<string, Promise<NotRun | undefined>>()
+
+function once(out: string, make: () => Promise<NotRun | undefined>): Promise<NotRun | undefined> {
+  const known = builds.get(out)
+  if (known !== undefined) return known
+  const fresh = make().then((obstacle) => {
+    // What was built is found in the cache.
+    if (obstacle === undefined) builds.delete(out)
+    return obstacle
+  })
+  builds.set(out, fresh)
+  return fresh
+}
+
+async function build(
+  server: ServerSpec & { dir?: string },
+  options: BuildOptions,
+  out: string,
+  facts: Record<string, string>,
+  tool: Tool | undefined
+): Promise<NotRun | undefined> {
+  if (existsSync(join(out, 'identity.json'))) return undefined
+  const dir = server.dir!
   options.onBuild?.(server)
   // Python environments know their own path: they are built where they stay.
   const inPlace = server.toolchain === 'python'
@@ -88,16 +117,13 @@ export async function prepare(server: ServerSpec, options: BuildOptions): Promis
   try {
     await rm(work, { recursive: true, force: true })
     await mkdir(work, { recursive: true })
-    await cp(server.dir, work, {
+    await cp(dir, work, {
       recursive: true,
       filter: (path) => !SKIPPED.has(path.split('/').at(-1) ?? '')
     })
-    const flags =
-      server.celeris && options.celeris !== undefined
-        ? await writeModfile(work, server.dir, options.celeris)
-        : server.toolchain === 'go'
-          ? await localModfile(work, server.dir)
-          : []
+    const celeris = server.celeris ? options.celeris : undefined
+    const flags = server.toolchain === 'go' ? await goFlags(work, dir, celeris) : []
+    if (!Array.isArray(flags)) return await refuse(work, flags)
     for (const command of server.build) {
       const [program, ...args] = fill(command, server, work, tool)
       const full = program === 'go' && args[0] === 'build' ? ['build', ...flags, ...args.slice(1)] : args
@@ -108,19 +134,18 @@ export async function prepare(server: ServerSpec, options: BuildOptions): Promis
         stdin: 'ignore',
         timeout: BUILD_MS,
         cancelSignal: options.signal,
-        env: { CGO_ENABLED: process.env['CGO_ENABLED'] ?? '0' }
+        env: GO_ENV
       })
       if (run.failed) {
-        await rm(work, { recursive: true, force: true })
         const why = run.isCanceled
           ? 'stopped'
           : run.timedOut
             ? 'no end within 8 minutes'
             : tailOf(run.all ?? run.shortMessage)
-        return {
+        return await refuse(work, {
           reason: `the build failed: ${program} ${full.join(' ')}: ${why}`,
-          fix: `run it in ${server.dir} and repair what it says`
-        }
+          fix: `run it in ${dir} and repair what it says`
+        })
       }
     }
     await writeIdentity(work, facts)
@@ -131,18 +156,29 @@ export async function prepare(server: ServerSpec, options: BuildOptions): Promis
         await rm(work, { recursive: true, force: true })
       })
     }
+    return undefined
   } catch (error) {
-    await rm(work, { recursive: true, force: true }).catch(() => undefined)
     const message = error instanceof Error ? error.message : String(error)
-    return { reason: `the build failed: ${message.split('\n')[0] ?? ''}`, fix: `look at ${cache}` }
+    return refuse(work, {
+      reason: `the build failed: ${message.split('\n')[0] ?? ''}`,
+      fix: `look at ${options.cacheDir ?? defaultCache()}`
+    })
   }
-  return finished(server, out, out, tool)
 }
 
-/** Relative replaces of a Go module, made to hold in the copy. */
-async function localModfile(work: string, source: string): Promise<string[]> {
-  if ((await replacedFolders(source)).length === 0) return []
-  return writeModfile(work, source, { version: '' })
+async function refuse(work: string, why: NotRun): Promise<NotRun> {
+  await rm(work, { recursive: true, force: true }).catch(() => undefined)
+  return why
+}
+
+/** Flags for `go build` in the copy; an obstacle where the chosen celeris cannot be had. */
+async function goFlags(
+  work: string,
+  source: string,
+  celeris: CelerisChoice | undefined
+): Promise<string[] | NotRun> {
+  if (celeris === undefined && (await replacedFolders(source)).length === 0) return []
+  return writeModfile(work, source, celeris)
 }
 
 async function toolFor(server: ServerSpec): Promise<Tool | NotRun | undefined> {
@@ -193,27 +229,4 @@ function tailOf(text: string): string {
     .slice(-3)
     .join(' | ')
     .slice(0, 600)
-}
-
-async function hashFolders(folders: readonly string[]): Promise<string> {
-  const hash = createHash('sha256')
-  for (const folder of folders) {
-    for (const path of await filesOf(folder)) {
-      hash.update(`${relative(folder, path)}\0`)
-      hash.update(await readFile(path))
-    }
-  }
-  return hash.digest('hex')
-}
-
-async function filesOf(folder: string): Promise<string[]> {
-  const found: string[] = []
-  for (const name of (await readdir(folder)).sort()) {
-    if (SKIPPED.has(name)) continue
-    const path = join(folder, name)
-    const info = await stat(path)
-    if (info.isDirectory()) found.push(...(await filesOf(path)))
-    else if (info.isFile()) found.push(path)
-  }
-  return found
 }

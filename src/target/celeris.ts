@@ -1,13 +1,15 @@
 /** celeris by version or by directory, through a temporary modfile; the repository is never edited. */
-import { execa } from 'execa'
-import { existsSync } from 'node:fs'
+import { execa, ExecaError } from 'execa'
+import { existsSync, readFileSync } from 'node:fs'
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { UserError } from '../kit/errors.ts'
+import { hashFolders } from './sources.ts'
 import type { NotRun } from './toolchain.ts'
 
 const MODULE = 'github.com/goceleris/celeris'
 const PROBE_MS = 12_000
+const MODULES_MS = 60_000
 
 export type CelerisChoice = { version: string } | { dir: string }
 
@@ -23,53 +25,88 @@ export function readCeleris(text: string): CelerisChoice {
     })
   }
   const file = join(dir, 'go.mod')
-  if (!existsSync(file))
-    throw new UserError({
-      where: '--celeris',
-      what: `${text} holds no go.mod`,
-      fix: `give the folder of a checkout of ${MODULE}`
-    })
-  return { dir }
+  const module = existsSync(file) ? /^module\s+(\S+)/m.exec(readFileSync(file, 'utf8'))?.[1] : undefined
+  if (module === MODULE) return { dir }
+  throw new UserError({
+    where: '--celeris',
+    what: module === undefined ? `${text} holds no go.mod` : `${text} holds the module ${module}`,
+    fix: `give the folder of a checkout of ${MODULE}`
+  })
 }
 
-/** Text that changes when the celeris under test changes. */
-export async function celerisIdentity(choice: CelerisChoice): Promise<string> {
-  if ('version' in choice) return choice.version
-  // A checkout changes under our feet: the commit and what is not committed name it.
-  const head = await execa('git', ['-C', choice.dir, 'rev-parse', 'HEAD'], { reject: false })
-  const changes = await execa('git', ['-C', choice.dir, 'status', '--porcelain'], { reject: false })
-  if (head.failed || changes.stdout !== '') return `${choice.dir} ${Date.now()}`
-  return `${choice.dir} ${head.stdout}`
+const identities = new Map<string, Promise<string>>()
+
+/** Text that changes when the celeris under test changes; a checkout is read once a run. */
+export function celerisIdentity(choice: CelerisChoice): Promise<string> {
+  if ('version' in choice) return Promise.resolve(choice.version)
+  const known = identities.get(choice.dir)
+  if (known !== undefined) return known
+  // Its content and not its commit: what is not committed is tested too.
+  const fresh = hashFolders([choice.dir])
+  identities.set(choice.dir, fresh)
+  return fresh
 }
 
 /**
  * Writes `go.probatorium.mod` beside the copied sources.
  * @param dir the copy in which is built
  * @param source where the sources came from: relative replaces are made absolute from there
- * @returns the arguments for `go build`
+ * @param choice the celeris to build against; absent for what go.mod says
+ * @returns the arguments for `go build`, or why this celeris cannot be had
  */
-export async function writeModfile(dir: string, source: string, choice: CelerisChoice): Promise<string[]> {
+export async function writeModfile(
+  dir: string,
+  source: string,
+  choice: CelerisChoice | undefined
+): Promise<string[] | NotRun> {
   const file = join(dir, 'go.probatorium.mod')
   await copyFile(join(dir, 'go.mod'), file)
   if (existsSync(join(dir, 'go.sum'))) await copyFile(join(dir, 'go.sum'), join(dir, 'go.probatorium.sum'))
   const text = await readFile(file, 'utf8')
   const edits: string[] = []
-  for (const [, path, target] of text.matchAll(
-    /^\s*(?:replace\s+)?(\S+)(?:\s+v\S+)?\s+=>\s+(\.\.?\/\S*)\s*$/gm
-  )) {
+  for (const [, path, target] of text.matchAll(RELATIVE_REPLACE))
     edits.push(`-replace=${path!}=${resolve(source, target!)}`)
-  }
-  const required = [...text.matchAll(/^\s*(?:require\s+)?(github\.com\/goceleris\/celeris\S*)\s+v\S+/gm)].map(
-    (match) => match[1]!
-  )
-  for (const path of new Set(required)) {
-    if ('dir' in choice) {
+  const required = new Map([...text.matchAll(REQUIRED)].map(([, path, version]) => [path!, version!]))
+  const wanted = choice !== undefined && 'version' in choice ? choice.version : undefined
+  const other = wanted !== undefined && required.get(MODULE) !== wanted
+  for (const path of required.keys()) {
+    if (choice !== undefined && 'dir' in choice) {
       const inside = join(choice.dir, path.slice(MODULE.length))
       if (existsSync(join(inside, 'go.mod'))) edits.push(`-replace=${path}=${inside}`)
-    } else if (path === MODULE) edits.push(`-require=${path}@${choice.version}`)
+      // The modules below celeris have a tag of the same number each.
+    } else if (other) edits.push(`-require=${path}@${wanted}`)
   }
-  if (edits.length > 0) await execa('go', ['mod', 'edit', ...edits, file], { cwd: dir })
+  if (edits.length > 0) await go(['mod', 'edit', ...edits, file], dir)
+  if (other) {
+    const chosen = await go(
+      ['list', '-mod=mod', `-modfile=${file}`, '-m', '-f', '{{.Version}}', MODULE],
+      dir
+    ).catch((error: unknown) => ({ stdout: '', why: error }))
+    // Another module that asks for a newer celeris would raise it without a word.
+    if (chosen.stdout.trim() !== wanted) {
+      return {
+        reason: `celeris ${wanted} cannot be built with this refapp (${'why' in chosen ? told(chosen.why) : `its modules ask for ${chosen.stdout.trim()}`})`,
+        fix: `name a newer celeris, such as ${required.get(MODULE)}`
+      }
+    }
+  }
   return ['-modfile=go.probatorium.mod', '-mod=mod']
+}
+
+const RELATIVE_REPLACE = /^\s*(?:replace\s+)?(\S+)(?:\s+v\S+)?\s+=>\s+(\.\.?\/\S*)\s*$/gm
+const REQUIRED = /^\s*(?:require\s+)?(github\.com\/goceleris\/celeris(?:\/\S+)?)\s+(v\S+)/gm
+
+function go(args: readonly string[], cwd: string) {
+  return execa('go', args, { cwd, stdin: 'ignore', timeout: MODULES_MS, env: { GOWORK: 'off' } })
+}
+
+function told(error: unknown): string {
+  const text = error instanceof ExecaError ? (error.stderr ?? error.shortMessage) : String(error)
+  return (
+    String(text)
+      .split('\n')
+      .findLast((line) => line.trim() !== '') ?? ''
+  ).slice(0, 300)
 }
 
 const served = new Map<string, Promise<NotRun | undefined>>()

@@ -66,9 +66,18 @@ func EchoHandler(c *celeris.Context) error {
 	return c.JSON(200, Echo{
 		Method:  c.Method(),
 		Target:  target,
-		Headers: c.RequestHeaders(),
+		Headers: fields(c.RequestHeaders()),
 		Body:    base64.StdEncoding.EncodeToString(c.Body()),
 	})
+}
+
+// fields leaves out the pseudo-fields that celeris puts before the fields of a
+// request. One that came among the fields stays.
+func fields(all [][2]string) [][2]string {
+	for len(all) > 0 && strings.HasPrefix(all[0][0], ":") {
+		all = all[1:]
+	}
+	return all
 }
 
 // UploadHandler digests the body, or the part named "file" of a multipart/form-data body.
@@ -104,6 +113,21 @@ func Bind(c *celeris.Context, into any) (ok bool, answer error) {
 		return false, c.JSON(400, Problem{Error: "bad_json", Detail: err.Error()})
 	}
 	return true, nil
+}
+
+// Refuse answers from within a middleware and keeps the handlers behind it from
+// running: celeris runs them all the same when a middleware only returns nil.
+func Refuse(c *celeris.Context, code int, problem Problem) error {
+	c.Abort()
+	return c.JSON(code, problem)
+}
+
+// Buffer is a middleware that holds the answer back until the chain has run.
+// celeris's session middleware needs it before it: it adds Set-Cookie after the
+// handler, when an answer that is not buffered has left already.
+func Buffer(c *celeris.Context) error {
+	c.BufferResponse()
+	return c.Next()
 }
 
 // Missing is the answer for a thing that does not exist, or not for this caller.

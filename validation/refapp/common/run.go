@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,13 +38,13 @@ type App struct {
 
 	accepted, closed atomic.Int64
 	mu               sync.Mutex
-	onStop           []func()
+	onSignal, onStop []func()
 }
 
-// New reads the flags (-bind, -engine, -workers), builds the server and mounts
-// the recovery middleware. Bad flags end the process with status 2. predicates
-// are the I-* ids that the app's counters feed; tune may change the
-// configuration before the server is built.
+// New reads the flags (-bind, -engine, -workers) and builds the server. Bad
+// flags end the process with status 2. predicates are the I-* ids that the
+// app's counters feed; tune may change the configuration before the server is
+// built.
 func New(name string, predicates []string, tune func(*celeris.Config)) *App {
 	bind := flag.String("bind", "127.0.0.1:0", "address to listen on, `host:port`; port 0 picks a free one")
 	engine := flag.String("engine", "epoll", "iouring, epoll, std or adaptive")
@@ -91,6 +92,14 @@ func Fail(code int, format string, args ...any) {
 	os.Exit(code)
 }
 
+// OnSignal registers a function to run when the process is told to stop, while
+// the server still serves: what streams without end says goodbye here.
+func (a *App) OnSignal(fn func()) {
+	a.mu.Lock()
+	a.onSignal = append(a.onSignal, fn)
+	a.mu.Unlock()
+}
+
 // OnStop registers a function to run once the server has stopped serving, newest first.
 func (a *App) OnStop(fn func()) {
 	a.mu.Lock()
@@ -104,7 +113,7 @@ func (a *App) OnStop(fn func()) {
 func (a *App) Run() {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer cancel()
-	side, err := serveDebug(a)
+	side, err := serveDebug()
 	if err != nil {
 		Fail(1, "side listener: %v", err)
 	}
@@ -114,16 +123,26 @@ func (a *App) Run() {
 	if err := a.announce(ctx, os.Stdout, side.Addr(), done); err != nil {
 		Fail(1, "%s on engine %s: %v", a.Name, a.Engine, err)
 	}
-	err = <-done
-	a.mu.Lock()
-	stops := a.onStop
-	a.mu.Unlock()
-	for i := len(stops) - 1; i >= 0; i-- {
-		stops[i]()
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		for _, fn := range a.hooks(&a.onSignal) {
+			fn()
+		}
+		err = <-done
+	}
+	for _, fn := range slices.Backward(a.hooks(&a.onStop)) {
+		fn()
 	}
 	if err != nil {
 		Fail(1, "%s on engine %s: %v", a.Name, a.Engine, err)
 	}
+}
+
+func (a *App) hooks(of *[]func()) []func() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return *of
 }
 
 // announce waits until the server has an address. A nil error with an ended

@@ -27,12 +27,12 @@ func (a *App) Sockets(path string) {
 	messages := a.Vars.Counter("ws_messages")
 	var mu sync.Mutex
 	peers := map[*websocket.Conn]struct{}{}
-	a.Server.OnShutdown(func(context.Context) {
+	a.OnSignal(func() {
 		mu.Lock()
 		defer mu.Unlock()
 		for peer := range peers {
 			goodbye := websocket.FormatCloseMessage(websocket.CloseGoingAway, "shutdown")
-			_ = peer.WriteControl(websocket.OpCloseValue, goodbye, time.Now().Add(time.Second))
+			_ = peer.WriteControl(int(websocket.OpClose), goodbye, time.Now().Add(time.Second))
 			_ = peer.Close()
 		}
 	})
@@ -93,8 +93,7 @@ func (a *App) Events(path string) {
 	go f.tick(published)
 	var once sync.Once
 	stop := func() { once.Do(func() { close(f.stop); f.broker.Close() }) }
-	a.Server.OnShutdown(func(context.Context) { stop() })
-	a.OnStop(stop)
+	a.OnSignal(stop)
 	a.Server.GET(path, sse.New(sse.Config{
 		HeartbeatInterval: heartbeat,
 		RetryInterval:     500,
@@ -130,8 +129,7 @@ func (f *feed) tick(published *expvar.Int) {
 func (f *feed) serve(client *sse.Client) {
 	f.subscribers.Add(1)
 	defer f.subscribers.Add(-1)
-	// The client object outlives nothing: its strings die with the request, so keep an own copy.
-	last := cloneString(client.LastEventID())
+	last := Clone(client.LastEventID())
 	unsubscribe, err := f.catchUp(client, last)
 	if err != nil {
 		return

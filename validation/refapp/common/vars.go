@@ -16,9 +16,7 @@ import (
 type Vars struct {
 	fields *expvar.Map
 	panics *expvar.Int
-	// designed counts the panics that the app raised on purpose; it exists on apps that have such a route.
-	designed *expvar.Int
-	mu       sync.Mutex
+	mu     sync.Mutex
 }
 
 func newVars(app *App, predicates []string) *Vars {
@@ -88,7 +86,7 @@ func (s *sideListener) Addr() net.Addr { return s.listener.Addr() }
 func (s *sideListener) Close() error   { return s.server.Close() }
 
 // serveDebug opens the side listener: plain net/http, so that it stays reachable when the engine is wedged.
-func serveDebug(*App) (*sideListener, error) {
+func serveDebug() (*sideListener, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err

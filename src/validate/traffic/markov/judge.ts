@@ -114,6 +114,11 @@ export class Judge implements WalkerEvents {
 
   #content(walker: Walker, exchange: Exchange, answer: Answer): void {
     const { step } = exchange
+    for (const [source, name] of step.has) {
+      if ((walker.session.read(source, answer) ?? '') !== '') continue
+      const title = `step ${step.name}: the answer has no ${name}`
+      this.#tell(walker, exchange, 'I-ANSWER', 'MED', title, { source: name })
+    }
     // Values may have moved on under pipelined requests; their own token is theirs.
     for (const [source, template, name] of step.check) {
       const wanted =

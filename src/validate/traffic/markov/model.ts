@@ -19,6 +19,7 @@ const stepSchema = z.strictObject({
   expect: z.array(z.int().min(200).max(599)).min(1),
   save: z.record(z.string(), z.string()).optional(),
   check: z.record(z.string(), scalar).optional(),
+  has: z.array(z.string()).optional(),
   needs: z.array(z.string()).optional(),
   forget: z.array(z.string()).optional(),
   next: z.record(z.string(), z.number().positive()).optional(),
@@ -45,6 +46,8 @@ export interface Step {
   method: string
   path: Template
   headers: [string, Template][]
+  /** A Cookie field of the step's own stands in for the walker's cookies: there is one such field (RFC 6265 5.4). */
+  ownCookies: boolean
   body?: Template
   /** Escape of variables within the body. */
   bodyIs: 'json' | 'form' | 'text'
@@ -52,6 +55,8 @@ export interface Step {
   expect: readonly number[]
   save: [string, Source][]
   check: [Source, Template, string][]
+  /** Sources that must be there and not empty. */
+  has: [Source, string][]
   needs: readonly string[]
   forget: readonly string[]
   next: readonly string[]
@@ -175,6 +180,7 @@ function buildStep(name: string, step: z.infer<typeof stepSchema>): Step {
     method,
     path: Template.parse(path),
     headers,
+    ownCookies: has('cookie'),
     ...(body === undefined ? {} : { body }),
     bodyIs,
     ...(step.bytes === undefined ? {} : { bytes: step.bytes }),
@@ -185,6 +191,7 @@ function buildStep(name: string, step: z.infer<typeof stepSchema>): Step {
       Template.parse(String(value)),
       text
     ]),
+    has: (step.has ?? []).map((text) => [parseSource(text), text]),
     needs: step.needs ?? [],
     forget: step.forget ?? [],
     next: next.map(([target]) => target),

@@ -49,7 +49,7 @@ export class Session {
     const { values } = this
     let head = `${step.method} ${step.path.fill(values, encodeURIComponent)} HTTP/1.1\r\nHost: ${authority}\r\n`
     for (const [name, value] of step.headers) head += `${name}: ${value.fill(values)}\r\n`
-    if (this.#cookieLine !== '') head += this.#cookieLine
+    if (!step.ownCookies) head += this.#cookieLine
     let body: string | undefined
     if (step.bytes !== undefined)
       body = token.repeat(Math.ceil(step.bytes / token.length)).slice(0, step.bytes)
