@@ -6,11 +6,13 @@
  */
 import { z } from 'zod'
 import { findingSchema } from './finding.ts'
+import { kindOf, normaliseResults } from './normalise.ts'
 
 /** Written by this suite. 5.16 is the last of the predecessor; the names we share with it mean the same. */
 export const SCHEMA_VERSION = '5.16'
 
-const count = z.int()
+/** A whole number that may be larger than 2^53: Go counts in 64 bits. */
+const count = z.number().min(0, 'must not be negative').refine(Number.isInteger, 'must be a whole number')
 /** A sub-tally: a map of integers, such as `adv_sent`. */
 export const tallySchema = z.record(z.string(), count)
 
@@ -182,7 +184,7 @@ export class DocumentProblem extends Error {
 export function parseResultDocument(text: string): ResultDocument {
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = JSON.parse(text.replace(/^\ufeff/, ''))
   } catch (error) {
     const cut = text.trim() === '' ? 'is empty' : `is not whole JSON (${(error as Error).message})`
     throw new DocumentProblem(
@@ -199,14 +201,23 @@ export function parseResultDocument(text: string): ResultDocument {
       `use the suite that wrote it, or run validate again`
     )
   }
-  const read = resultDocumentSchema.safeParse(value)
+  const kind = kindOf(value)
+  if (kind !== undefined) {
+    throw new DocumentProblem(
+      'shape',
+      `the document is no result document: it looks like ${kind}`,
+      'name a validate-results.json'
+    )
+  }
+  const read = resultDocumentSchema.safeParse(normaliseResults(value))
   if (read.success) return read.data
   const issues = read.error.issues
     .slice(0, 5)
-    .map((issue) => `${issue.path.join('.') || '(root)'}: ${issue.message}`)
+    .map((issue) => `${issue.path.join('.') || '(root)'}: ${issue.message.replace(/^Invalid input: /, '')}`)
+  const more = read.error.issues.length > 5 ? `; and ${read.error.issues.length - 5} more` : ''
   throw new DocumentProblem(
     'shape',
-    `the document is no result document: ${issues.join('; ')}`,
+    `the document is no result document: ${issues.join('; ')}${more}`,
     'name a validate-results.json'
   )
 }

@@ -10,7 +10,10 @@ export const waiverSchema = z.strictObject({
   reason: z.string().min(1),
   owner: z.string().min(1).optional(),
   /** Last day on which it holds. */
-  expires: z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a day, such as 2026-12-31')
+  expires: z
+    .string()
+    .regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a day, such as 2026-12-31')
+    .refine((day) => !Number.isNaN(Date.parse(day)), 'is no day of the calendar')
 })
 export type Waiver = z.infer<typeof waiverSchema>
 

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
-import { findProgram } from './backends.ts'
+import { findProgram } from './backend-process.ts'
 import { isNotRun } from './build.ts'
 import { moduleObstacle, type CelerisChoice } from './celeris.ts'
 import type { Manifest, ServerSpec } from './manifest.ts'

@@ -5,7 +5,7 @@ import { bySeverity, fails, type FailOn } from '../../documents/severity.ts'
 import type { Refusal, Rule, Verdict } from '../../documents/verdict.ts'
 import type { Waiver } from '../../documents/waivers.ts'
 import type { Outcome } from '../../kit/errors.ts'
-import { gatedCounters } from './legacy.ts'
+import { gated, silentPredicates, states } from './legacy.ts'
 
 export interface GateOptions {
   failOn: FailOn
@@ -29,6 +29,8 @@ export function cellName(cell: Pick<Cell, 'refapp' | 'engine' | 'arch'>): string
 /** Why a slice's book makes a cell vacuous, or undefined. */
 export function vacuity(slice: string, entry: CoverageEntry): string | undefined {
   const applicable = entry.planned - entry.inapplicable.length
+  if (entry.planned !== entry.exercised + entry.inapplicable.length + entry.inconclusive.length)
+    return `${slice}: the book of ${entry.planned} planned cases does not add up`
   if (applicable <= 0) return undefined
   if (entry.exercised / applicable >= EXERCISED_SHARE) return undefined
   const first = entry.inconclusive[0]
@@ -37,18 +39,25 @@ export function vacuity(slice: string, entry: CoverageEntry): string | undefined
 }
 
 function vacuityOf(cell: Cell): string | undefined {
-  const reasons = Object.entries(cell.coverage?.slices ?? {}).flatMap(
-    ([slice, entry]) => vacuity(slice, entry) ?? []
-  )
+  const slices = Object.entries(cell.coverage?.slices ?? {})
+  const reasons = slices.flatMap(([slice, entry]) => vacuity(slice, entry) ?? [])
   if (statusOf(cell) === 'vacuous') return cell.failure_reason ?? (reasons.join('; ') || 'vacuous')
   if (reasons.length > 0) return reasons.join('; ')
+  if (slices.length > 0 && slices.every(([, entry]) => entry.exercised === 0)) return 'nothing was exercised'
+  // What a cell without findings must state is the matter of `gated`.
+  if (cell.findings === undefined) return undefined
   const tier1 = cell.tier_1
   if (tier1 === null || tier1 === undefined) {
     return cell.tier_3 === null || cell.tier_3 === undefined ? 'the cell holds no tier' : undefined
   }
-  const markov = cell.coverage?.slices['markov']
-  const asked = cell.coverage === undefined || markov !== undefined
-  return asked && tier1.requests_sent === 0 ? 'no request was sent' : undefined
+  const asked = cell.coverage === undefined || cell.coverage.slices['markov'] !== undefined
+  if (!asked) return undefined
+  if (tier1.requests_sent === undefined) return 'requests_sent is not stated'
+  return tier1.requests_sent === 0 ? 'no request was sent' : undefined
+}
+
+function cellRan(cell: Cell): boolean {
+  return !['not_run', 'error', 'aborted'].includes(statusOf(cell) ?? '')
 }
 
 function covers(waiver: Waiver, finding: Finding, cell: string): boolean {
@@ -79,11 +88,17 @@ export function gate(document: ResultDocument, options: GateOptions): Verdict {
       continue
     }
     cells.ran += 1
-    if (status === undefined) cells.unclear += 1
     let failed = false
+    const empty: string[] = []
     const refuse = (rule: Rule, text: string, finding?: Finding): void => {
       refusals.push({ rule, cell: name, text, ...(finding === undefined ? {} : { finding }) })
       failed = true
+    }
+    if (status === undefined) {
+      cells.unclear += 1
+      // Before 5.12 no cell stated its status; an empty or unknown one is never a pass.
+      if (cell.status !== undefined || (states(document.schema_version, 'status') && cell['at_top'] !== true))
+        refuse('status', cell.status ? `its status "${cell.status}" is unknown` : 'its status is not stated')
     }
     for (const finding of [...(cell.findings ?? [])].sort(bySeverity)) {
       counts[finding.severity.toLowerCase() as 'high' | 'med' | 'low'] += 1
@@ -95,41 +110,50 @@ export function gate(document: ResultDocument, options: GateOptions): Verdict {
         refuse('finding', `${finding.severity} ${finding.predicate} ${finding.case ?? ''}`.trimEnd(), finding)
       }
     }
-    if (cell.findings === undefined) {
-      for (const { counter, value, severity } of gatedCounters(cell)) {
-        counts[severity.toLowerCase() as 'high' | 'med' | 'low'] += 1
-        if (fails(severity, options.failOn, options.strict))
-          refuse('counter', `${severity} ${counter} is ${value}`)
-      }
+    const broken = status === 'error' || status === 'aborted'
+    for (const { rule, text, severity } of cell.findings === undefined && !broken
+      ? gated(cell, document.schema_version)
+      : []) {
+      if (severity !== undefined) counts[severity.toLowerCase() as 'high' | 'med' | 'low'] += 1
+      if (rule === 'counter') refuse(rule, text)
+      else empty.push(text)
     }
     if (status === 'error') refuse('harness', cell.failure_reason ?? 'the cell broke')
     else if (status === 'aborted') refuse('aborted', cell.failure_reason ?? 'the cell was cut short')
-    else {
-      const vacuous = vacuityOf(cell)
-      if (vacuous !== undefined) {
-        cells.vacuous += 1
-        refuse('vacuous', vacuous)
-      }
+    else if (status === 'fail' && (cell.findings ?? []).length === 0) {
       // A failed cell must say why; findings that are waived or below the threshold do.
-      if (status === 'fail' && !failed && (cell.findings ?? []).length === 0) {
-        refuse('status', cell.failure_reason ?? 'the cell says it failed and not why')
+      refuse('status', cell.failure_reason ?? 'the cell says it failed and not why')
+    } else {
+      const vacuous = vacuityOf(cell)
+      if (vacuous !== undefined) empty.unshift(vacuous)
+      if (empty.length > 0) {
+        cells.vacuous += 1
+        refuse('vacuous', empty.join('; '))
       }
     }
     if (failed) cells.failed += 1
   }
 
+  const legacy = results.cells.filter((cell) => cell.findings === undefined && cellRan(cell))
+  for (const [predicate, text] of silentPredicates(document, legacy)) {
+    const waiver = valid.find((entry) => entry.predicate === predicate)
+    if (waiver === undefined) refusals.push({ rule: 'silent', text })
+    else used.add(waiver)
+  }
   if (results.aborted === true) refusals.push({ rule: 'aborted', text: 'the run was stopped before its end' })
   if (cells.ran === 0) {
     const text = cells.total === 0 ? 'the document holds no cell' : `none of ${cells.total} cells ran`
     refusals.push({ rule: 'no-cells', text })
   }
-  if (options.expectCells !== undefined && cells.ran < options.expectCells) {
+  // The same cell twice is one cell.
+  const distinct = new Set(results.cells.filter((cell) => statusOf(cell) !== 'not_run').map(cellName)).size
+  if (options.expectCells !== undefined && distinct < options.expectCells) {
     const missing = results.cells.filter((cell) => statusOf(cell) === 'not_run')
     const named = missing.map((cell) => `${cellName(cell)} (${cell.failure_reason ?? 'no reason stated'})`)
     const list = named.length === 0 ? '' : `; not run: ${named.join(', ')}`
     refusals.push({
       rule: 'expect-cells',
-      text: `${cells.ran} cells ran, ${options.expectCells} expected${list}`
+      text: `${distinct} cells ran, ${options.expectCells} expected${list}`
     })
   }
   return {
