@@ -7,6 +7,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { UserError } from './errors.ts'
 
+/** Two digits of each byte. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
 /** A stream of uniform numbers (xoshiro128**, 32 bits a draw). */
 export class RandomStream {
   readonly #s: Uint32Array
@@ -79,8 +82,11 @@ export class RandomStream {
   /** Lower-case hexadecimal text of the given length. */
   hex(length: number): string {
     let out = ''
-    while (out.length < length) out += this.uint32().toString(16).padStart(8, '0')
-    return out.slice(0, length)
+    while (out.length < length) {
+      const value = this.uint32()
+      out += HEX[value >>> 24]! + HEX[(value >>> 16) & 255]! + HEX[(value >>> 8) & 255]! + HEX[value & 255]!
+    }
+    return out.length === length ? out : out.slice(0, length)
   }
 }
 

@@ -5,7 +5,7 @@ import { judgeMix } from './chi.ts'
 import { Judge } from './judge.ts'
 import type { MarkovModel } from './model.ts'
 import { Route } from './path.ts'
-import { Walker } from './walker.ts'
+import { Outbox, Walker } from './walker.ts'
 
 export { defaultModel, loadMarkov, type MarkovModel } from './model.ts'
 
@@ -32,6 +32,7 @@ async function run(model: MarkovModel, context: SliceContext): Promise<void> {
   const route = new Route(model)
   const judge = new Judge(context, route)
   const place = { host: target.host, port: target.port, authority: target.authority }
+  const outbox = new Outbox()
   const walkers = Array.from({ length: context.concurrency }, (_, index) => {
     const pipelines = capabilities.pipelining && index % PIPELINING_SHARE === PIPELINING_SHARE - 1
     return new Walker({
@@ -40,7 +41,8 @@ async function run(model: MarkovModel, context: SliceContext): Promise<void> {
       route,
       place,
       events: judge,
-      pipelines
+      pipelines,
+      outbox
     })
   })
   const limit = Math.max(LEAST_TIMEOUT_MS, 50 * capabilities.baselineMs)
@@ -50,7 +52,7 @@ async function run(model: MarkovModel, context: SliceContext): Promise<void> {
     judge.overdue(walkers, limit)
   }
   const drained = Promise.all(walkers.map((walker) => walker.stop()))
-  await Promise.race([drained, delay(context.signal.aborted ? 50 : DRAIN_MS)])
+  await Promise.race([drained, delay(context.signal.aborted ? 50 : DRAIN_MS, undefined, { ref: false })])
   for (const walker of walkers) tally.add('requests_cut_at_deadline', walker.cut())
 
   tally.set('transitions', route.transitions)

@@ -2,6 +2,7 @@
 import type { SliceContext } from '../../contracts.ts'
 import type { ParseError } from '../../../wire/http1.ts'
 import { Histogram } from './histogram.ts'
+import type { Step } from './model.ts'
 import type { Route } from './path.ts'
 import type { Answer } from './session.ts'
 import type { Exchange, Walker, WalkerEvents } from './walker.ts'
@@ -42,24 +43,27 @@ export class Judge implements WalkerEvents {
     this.#context.tally.add('walker_logouts')
   }
 
-  answered(walker: Walker, exchange: Exchange, answer: Answer): void {
+  answered(walker: Walker, exchange: Exchange, answer: Answer, at: number): void {
     const { tally } = this.#context
     const { step } = exchange
     const { status, body } = answer.response
-    this.latency.add((performance.now() - exchange.at) * 1000)
+    this.latency.add((at - exchange.at) * 1000)
     this.#attempts.set(step.name, (this.#attempts.get(step.name) ?? 0) + 1)
-    if (!this.#route.visited.has(step.name)) this.#context.ledger.exercised(step.name)
+    if (!this.#route.visited.has(step.name)) {
+      this.#route.visited.add(step.name)
+      this.#context.ledger.exercised(step.name)
+    }
     const expected = step.expect.includes(status)
     if (status >= 500) {
       if (expected && step.designed === 'panic') tally.add('requests_panic_expected')
       else if (expected) tally.add('requests_5xx_expected')
       else tally.add('requests_5xx')
-    } else tally.add(`requests_${Math.floor(status / 100)}xx`)
+    } else tally.add(status >= 400 ? 'requests_4xx' : status >= 300 ? 'requests_3xx' : 'requests_2xx')
     if (status === 401 || status === 404 || status === 429) tally.add(`requests_${status}`)
     if (!expected) this.#unexpected(walker, exchange, answer)
     else if (status === step.expect[0]) this.#content(walker, exchange, answer)
     if (!step.shared && body.length > 0) {
-      const stranger = walker.session.strangerIn(body)
+      const stranger = walker.session.strangerIn(answer)
       if (stranger !== undefined) {
         this.#tell(
           walker,
@@ -119,12 +123,8 @@ export class Judge implements WalkerEvents {
       const title = `step ${step.name}: the answer has no ${name}`
       this.#tell(walker, exchange, 'I-ANSWER', 'MED', title, { source: name })
     }
-    // Values may have moved on under pipelined requests; their own token is theirs.
     for (const [source, template, name] of step.check) {
-      const wanted =
-        exchange.pipelined || walker.flight.length > 0
-          ? fillWith(template, walker, exchange)
-          : template.fill(walker.session.values)
+      const wanted = template.fill(walker.session.values)
       const found = walker.session.read(source, answer)
       if (found === wanted) continue
       const predicate = step.lostWrite ? 'I-LOST-WRITE' : 'I-READ-WRITE'
@@ -138,10 +138,15 @@ export class Judge implements WalkerEvents {
     }
   }
 
-  malformed(walker: Walker, exchange: Exchange | undefined, error: ParseError): void {
-    this.#context.tally.add('requests_error')
+  malformed(
+    walker: Walker,
+    exchange: Exchange | undefined,
+    before: Step | undefined,
+    error: ParseError
+  ): void {
+    if (exchange !== undefined) this.#context.tally.add('requests_error')
     const predicate = BREAKS_RFC2.has(error.rule) ? 'I-RFC-2' : 'I-RFC-1'
-    const name = exchange?.step.name ?? 'no request'
+    const name = exchange?.step.name ?? `behind the answer to ${before?.name ?? 'none'}`
     this.#context.report({
       predicate,
       severity: 'HIGH',
@@ -238,12 +243,4 @@ export class Judge implements WalkerEvents {
       symptom: `${exchange.step.name} ${String(evidence['status'] ?? evidence['source'] ?? '')}`
     })
   }
-}
-
-function fillWith(
-  template: { fill(values: Record<string, string | undefined>): string },
-  walker: Walker,
-  exchange: Exchange
-): string {
-  return template.fill({ ...walker.session.values, token: exchange.token })
 }

@@ -45,7 +45,8 @@ export interface Step {
   name: string
   method: string
   path: Template
-  headers: [string, Template][]
+  /** All fields of the step, as lines. */
+  fields: Template
   /** A Cookie field of the step's own stands in for the walker's cookies: there is one such field (RFC 6265 5.4). */
   ownCookies: boolean
   body?: Template
@@ -109,7 +110,7 @@ function buildModel(source: string, document: z.infer<typeof modelSchema>): Mark
   for (const step of steps.values()) {
     const templates = [
       step.path,
-      ...step.headers.map(([, value]) => value),
+      step.fields,
       ...(step.body === undefined ? [] : [step.body]),
       ...step.check.map(([, value]) => value)
     ]
@@ -148,18 +149,15 @@ function buildStep(name: string, step: z.infer<typeof stepSchema>): Step {
   const method = step.request.slice(0, at)
   const path = step.request.slice(at + 1).trim()
   if (!path.startsWith('/')) throw new Error(`the path "${path}" must begin with /`)
-  const headers = Object.entries(step.headers ?? {}).map(([key, value]): [string, Template] => [
-    key,
-    Template.parse(String(value))
-  ])
-  if (step.bearer !== undefined) headers.push(['Authorization', Template.parse(`Bearer ${step.bearer}`)])
-  const has = (key: string): boolean => headers.some(([header]) => header.toLowerCase() === key)
+  const headers = Object.entries(step.headers ?? {}).map(([key, value]) => [key, String(value)])
+  if (step.bearer !== undefined) headers.push(['Authorization', `Bearer ${step.bearer}`])
+  const has = (key: string): boolean => headers.some(([header]) => header!.toLowerCase() === key)
   let body: Template | undefined
   let bodyIs: Step['bodyIs'] = 'text'
   if (step.json !== undefined) {
     body = Template.parse(JSON.stringify(step.json))
     bodyIs = 'json'
-    if (!has('content-type')) headers.push(['Content-Type', Template.parse('application/json')])
+    if (!has('content-type')) headers.push(['Content-Type', 'application/json'])
   } else if (step.form !== undefined) {
     body = Template.parse(
       Object.entries(step.form)
@@ -167,8 +165,7 @@ function buildStep(name: string, step: z.infer<typeof stepSchema>): Step {
         .join('&')
     )
     bodyIs = 'form'
-    if (!has('content-type'))
-      headers.push(['Content-Type', Template.parse('application/x-www-form-urlencoded')])
+    if (!has('content-type')) headers.push(['Content-Type', 'application/x-www-form-urlencoded'])
   } else if (step.body !== undefined) body = Template.parse(step.body)
   const save = Object.entries(step.save ?? {}).map(([variable, text]): [string, Source] => [
     variable,
@@ -179,7 +176,7 @@ function buildStep(name: string, step: z.infer<typeof stepSchema>): Step {
     name,
     method,
     path: Template.parse(path),
-    headers,
+    fields: Template.parse(headers.map(([key, value]) => `${key}: ${value}\r\n`).join('')),
     ownCookies: has('cookie'),
     ...(body === undefined ? {} : { body }),
     bodyIs,

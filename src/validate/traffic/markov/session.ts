@@ -5,13 +5,15 @@ import type { Source, Step } from './model.ts'
 import { inJson, type Values } from './template.ts'
 
 /** Every token of a run: whose it is stands in it, so that a stranger's token is known at sight. */
-const TOKEN = /\bpt(\d{1,3})-[0-9a-f]{10}\b/g
-const TOKEN_START = Buffer.from('pt')
+const TOKEN = /\bpt(\d{1,3})-[0-9a-f]{10}\b/y
+const TOKEN_START = 'pt'
+const TOKEN_START_BYTES = Buffer.from(TOKEN_START)
 
 export class Session {
   readonly index: number
   readonly values: Values
   readonly #random: RandomStream
+  readonly #mark: string
   readonly #cookies = new Map<string, string>()
   #cookieLine = ''
   #seq = 0
@@ -19,12 +21,13 @@ export class Session {
   constructor(index: number, random: RandomStream) {
     this.index = index
     this.#random = random
+    this.#mark = `pt${index}-`
     const walker = this.#token()
     this.values = Object.assign(Object.create(null) as Values, { walker, secret: `s3cret-${random.hex(12)}` })
   }
 
   #token(): string {
-    return `pt${this.index}-${this.#random.hex(10)}`
+    return this.#mark + this.#random.hex(10)
   }
 
   /** A fresh token for a request. */
@@ -33,6 +36,12 @@ export class Session {
     this.values['token'] = token
     this.values['seq'] = String((this.#seq += 1))
     return token
+  }
+
+  /** The token and number of a request again, for the time in which its answer is judged. */
+  recall({ token, seq }: { token: string; seq: string }): void {
+    this.values['token'] = token
+    this.values['seq'] = seq
   }
 
   /** Forgets everything but who it is. */
@@ -47,8 +56,8 @@ export class Session {
   /** The request as latin1 text. */
   request(step: Step, authority: string, token: string): string {
     const { values } = this
-    let head = `${step.method} ${step.path.fill(values, encodeURIComponent)} HTTP/1.1\r\nHost: ${authority}\r\n`
-    for (const [name, value] of step.headers) head += `${name}: ${value.fill(values)}\r\n`
+    let head = `${step.method} ${step.path.fill(values, inPath)} HTTP/1.1\r\nHost: ${authority}\r\n`
+    head += step.fields.fill(values)
     if (!step.ownCookies) head += this.#cookieLine
     let body: string | undefined
     if (step.bytes !== undefined)
@@ -97,13 +106,25 @@ export class Session {
     }
   }
 
-  /** A token in the bytes that is not this walker's. */
-  strangerIn(body: Buffer): string | undefined {
-    if (body.indexOf(TOKEN_START) < 0) return undefined
-    for (const match of body.toString('latin1').matchAll(TOKEN))
-      if (Number(match[1]) !== this.index) return match[0]
+  /** A token in the body that is not this walker's. */
+  strangerIn(answer: Answer): string | undefined {
+    if (!answer.read && answer.response.body.indexOf(TOKEN_START_BYTES) < 0) return undefined
+    const text = answer.text()
+    for (let at = text.indexOf(TOKEN_START); at >= 0; at = text.indexOf(TOKEN_START, at + 2)) {
+      if (text.startsWith(this.#mark, at)) continue
+      TOKEN.lastIndex = at
+      const match = TOKEN.exec(text)
+      if (match !== null && Number(match[1]) !== this.index) return match[0]
+    }
     return undefined
   }
+}
+
+const UNRESERVED = /^[\w.~-]*$/
+
+/** A value within a path (RFC 3986 2.3). */
+function inPath(value: string): string {
+  return UNRESERVED.test(value) ? value : encodeURIComponent(value)
 }
 
 function latin1(text: string): string {
@@ -132,6 +153,7 @@ function atPath(value: unknown, keys: readonly string[]): string | undefined {
 export class Answer {
   readonly response: HttpResponse
   readonly token: string
+  #text: string | undefined
   #json: { value: unknown } | undefined
 
   constructor(response: HttpResponse, token: string) {
@@ -139,8 +161,13 @@ export class Answer {
     this.token = token
   }
 
+  /** The text was made already. */
+  get read(): boolean {
+    return this.#text !== undefined
+  }
+
   text(): string {
-    return this.response.body.toString('utf8')
+    return (this.#text ??= this.response.body.toString('utf8'))
   }
 
   /** The body as JSON; undefined where it is none. */

@@ -16,6 +16,8 @@ export interface Exchange {
   sent: string
   /** `performance.now()` */
   at: number
+  /** Number of the request within its session. */
+  seq: string
   /** In flight with others before it. */
   pipelined: boolean
   retried: boolean
@@ -23,9 +25,10 @@ export interface Exchange {
 
 /** What a walker tells of; the judge decides what it means. */
 export interface WalkerEvents {
-  answered(walker: Walker, exchange: Exchange, answer: Answer): void
-  /** The answer breaks the framing rules. */
-  malformed(walker: Walker, exchange: Exchange | undefined, error: ParseError): void
+  /** @param at when its last bytes came, `performance.now()` */
+  answered(walker: Walker, exchange: Exchange, answer: Answer, at: number): void
+  /** An answer breaks the framing rules; without an exchange it is bytes behind the answer to the step before. */
+  malformed(walker: Walker, exchange: Exchange | undefined, before: Step | undefined, error: ParseError): void
   /** The connection ended with requests unanswered. */
   lost(walker: Walker, exchange: Exchange, how: string): void
   refused(walker: Walker, code: string): void
@@ -37,11 +40,31 @@ export interface WalkerEvents {
   loggedOut(): void
 }
 
-const BUFFER_BYTES = 64 * 1024
 const RING_BYTES = 16 * 1024
 const KEPT_REQUESTS = 16
 const RECONNECT_MS = 100
 const DEEPEST_PIPELINE = 8
+/** Every read ends in a callback before the next begins, so that one buffer serves all connections. */
+const READ_BUFFER = Buffer.allocUnsafe(64 * 1024)
+
+/**
+ * What all walkers want to send, let go at the end of the loop's turn: a server that is woken once for many requests
+ * costs both sides less than one that is woken for each.
+ */
+export class Outbox {
+  #waiting: Walker[] = []
+
+  post(walker: Walker): void {
+    if (this.#waiting.push(walker) === 1) setImmediate(() => this.#send())
+  }
+
+  #send(): void {
+    const now = performance.now()
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const walker of waiting) walker.send(now)
+  }
+}
 
 export class Walker {
   readonly session: Session
@@ -50,19 +73,27 @@ export class Walker {
   readonly #place: { host: string; port: number; authority: string }
   readonly #events: WalkerEvents
   readonly #pipelines: boolean
-  #socket?: Socket
+  readonly #outbox: Outbox
+  #socket: Socket | undefined
   #parser!: ResponseParser
   #open = false
   /** In flight, oldest first. */
   #flight: Exchange[] = []
+  /** Made, and waiting for the outbox. */
+  #pending: Exchange[] = []
   /** To be sent again on a new connection. */
   #again: Exchange[] = []
   #setup: string[] = []
+  readonly #lastOfSetup: string | undefined
   #current: Step
   #stopping = false
   #settled: (() => void) | undefined
+  #readAt = 0
+  #renewing = false
   #answersOnThis = 0
-  #requests: string[] = []
+  #last: Step | undefined
+  readonly #requests: string[] = []
+  #requestAt = 0
   readonly #ring = Buffer.allocUnsafe(RING_BYTES)
   #ringAt = 0
   #ringFull = false
@@ -75,6 +106,7 @@ export class Walker {
     place: { host: string; port: number; authority: string }
     events: WalkerEvents
     pipelines: boolean
+    outbox: Outbox
   }) {
     this.session = new Session(options.index, options.random)
     this.#random = options.random
@@ -82,7 +114,9 @@ export class Walker {
     this.#place = options.place
     this.#events = options.events
     this.#pipelines = options.pipelines
+    this.#outbox = options.outbox
     this.#setup = [...options.route.model.setup]
+    this.#lastOfSetup = options.route.model.setup.at(-1)
     this.#current = options.route.step(options.route.model.start)
   }
 
@@ -93,6 +127,7 @@ export class Walker {
   /** Begins nothing new; resolves when nothing is in flight. */
   stop(): Promise<void> {
     this.#stopping = true
+    this.#pending = []
     return new Promise((resolve) => {
       this.#settled = resolve
       if (this.#flight.length === 0 && this.#again.length === 0) this.#settle()
@@ -120,7 +155,8 @@ export class Walker {
     const received = this.#ringFull
       ? Buffer.concat([this.#ring.subarray(this.#ringAt), this.#ring.subarray(0, this.#ringAt)])
       : Buffer.from(this.#ring.subarray(0, this.#ringAt))
-    return { sent: Buffer.from(this.#requests.join(''), 'latin1'), received }
+    const requests = [...this.#requests.slice(this.#requestAt), ...this.#requests.slice(0, this.#requestAt)]
+    return { sent: Buffer.from(requests.join(''), 'latin1'), received }
   }
 
   #settle(): void {
@@ -131,46 +167,56 @@ export class Walker {
 
   #connect(): void {
     if (this.#stopping) return this.#settle()
-    this.#open = false
     this.#answersOnThis = 0
     this.#parser = new ResponseParser({
       onResponse: (response) => this.#answer(response),
       onError: (error) => this.#malformed(error)
     })
-    const buffer = Buffer.allocUnsafe(BUFFER_BYTES)
-    let refused = ''
+    let code = ''
     const socket: Socket = new Socket({
-      // Read into one buffer of our own: no allocation per segment.
-      onread: {
-        buffer,
-        callback: (count: number): boolean => this.#data(socket, buffer, count)
-      }
+      onread: { buffer: READ_BUFFER, callback: (count: number): boolean => this.#data(socket, count) }
     })
     this.#socket = socket
     socket.setNoDelay(true)
     socket.on('connect', () => {
+      if (this.#socket !== socket) return
       this.#open = true
       this.#resume()
     })
-    socket.on('error', (error: NodeJS.ErrnoException) => (refused = error.code ?? error.message))
+    socket.on('error', (error: NodeJS.ErrnoException) => (code = error.code ?? error.message))
     socket.on('close', () => {
-      if (this.#socket === socket) this.#closed(refused)
+      if (this.#socket === socket) this.#closed(code)
     })
     socket.connect(this.#place.port, this.#place.host)
   }
 
-  #data(socket: Socket, buffer: Buffer, count: number): boolean {
+  /** Leaves this connection; the next begins in the loop's next turn. */
+  #renew(): void {
+    const socket = this.#socket
+    this.#socket = undefined
+    this.#open = false
+    socket?.destroy()
+    if (this.#renewing) return
+    this.#renewing = true
+    setImmediate(() => {
+      this.#renewing = false
+      this.#connect()
+    })
+  }
+
+  #data(socket: Socket, count: number): boolean {
     if (this.#socket !== socket) return true
-    this.#keep(buffer, count)
-    this.#parser.push(buffer, 0, count)
+    this.#readAt = performance.now()
+    this.#keep(count)
+    this.#parser.push(READ_BUFFER, 0, count)
     return true
   }
 
-  #keep(buffer: Buffer, count: number): void {
+  #keep(count: number): void {
     let from = Math.max(0, count - RING_BYTES)
     while (from < count) {
       const room = Math.min(RING_BYTES - this.#ringAt, count - from)
-      buffer.copy(this.#ring, this.#ringAt, from, from + room)
+      READ_BUFFER.copy(this.#ring, this.#ringAt, from, from + room)
       this.#ringAt += room
       from += room
       if (this.#ringAt === RING_BYTES) {
@@ -182,23 +228,22 @@ export class Walker {
 
   #closed(code: string): void {
     if (!this.#open) {
+      this.#socket = undefined
       this.#events.refused(this, code)
       if (this.#stopping) this.#settle()
       else setTimeout(() => this.#connect(), RECONNECT_MS).unref()
       return
     }
-    this.#open = false
+    // Ends a body that goes until the close, or tells that one was cut.
+    const untouched = !this.#parser.midway && !this.#parser.broken
     this.#parser.finish(true)
-    const unanswered = this.#flight
-    this.#flight = []
-    const [first, ...rest] = unanswered
+    const [first, ...rest] = this.#flight.splice(0)
     if (first !== undefined) {
-      const untouched = !this.#parser.midway && !this.#parser.broken
       // Closing an idle connection races with our next request: it may go again once, on a new connection.
       if (untouched && this.#answersOnThis > 0 && !first.retried) {
-        for (const exchange of unanswered) exchange.retried = true
-        this.#again = unanswered
-        this.#events.retried(unanswered.length)
+        this.#again = [first, ...rest]
+        for (const exchange of this.#again) exchange.retried = true
+        this.#events.retried(this.#again.length)
       } else {
         const how = code === '' ? 'FIN' : code
         this.#events.lost(
@@ -209,37 +254,49 @@ export class Walker {
         for (const exchange of rest) this.#events.lost(this, exchange, `${how}, behind another`)
       }
     }
-    this.#connect()
+    this.#renew()
   }
 
   #malformed(error: ParseError): void {
     const exchange = this.#flight.shift()
-    this.#events.malformed(this, exchange, error)
+    this.#events.malformed(this, exchange, this.#last, error)
     this.#events.abandoned(this.#flight.splice(0).length)
-    const socket = this.#socket
-    this.#socket = undefined!
-    this.#open = false
-    socket?.destroy()
-    setImmediate(() => this.#connect())
+    this.#renew()
   }
 
   #resume(): void {
-    if (this.#again.length > 0) {
-      const again = this.#again
-      this.#again = []
-      for (const exchange of again) this.#write(exchange)
-      return
-    }
-    if (this.#flight.length === 0) this.#advance()
+    if (this.#again.length > 0) this.#write(this.#again.splice(0), performance.now())
+    else if (this.#pending.length > 0) this.#outbox.post(this)
+    else if (this.#flight.length === 0) this.#advance()
   }
 
-  #write(exchange: Exchange): void {
-    exchange.at = performance.now()
-    this.#flight.push(exchange)
-    this.#parser.expect(exchange.step.method)
-    if (this.#requests.length >= KEPT_REQUESTS) this.#requests.shift()
-    this.#requests.push(exchange.sent)
-    this.#socket!.write(exchange.sent, 'latin1')
+  /** Sends what waits; the outbox calls it. */
+  send(now: number): void {
+    if (this.#pending.length === 0 || !this.#open || this.#flight.length > 0) return
+    if (this.#parser.midway)
+      return this.#malformed({
+        rule: 'stray-bytes',
+        message: 'bytes follow the end of an answer',
+        standard: 'RFC 9112 6.3',
+        offset: 0
+      })
+    const exchanges = this.#pending
+    this.#pending = []
+    this.#events.sent(exchanges.length)
+    this.#write(exchanges, now)
+  }
+
+  #write(exchanges: readonly Exchange[], now: number): void {
+    let text = ''
+    for (const exchange of exchanges) {
+      exchange.at = now
+      this.#flight.push(exchange)
+      this.#parser.expect(exchange.step.method)
+      this.#requests[this.#requestAt] = exchange.sent
+      this.#requestAt = (this.#requestAt + 1) % KEPT_REQUESTS
+      text += exchange.sent
+    }
+    this.#socket!.write(text, 'latin1')
   }
 
   #make(step: Step, pipelined: boolean): Exchange {
@@ -247,6 +304,7 @@ export class Walker {
     return {
       step,
       token,
+      seq: this.session.values['seq']!,
       sent: this.session.request(step, this.#place.authority, token),
       at: 0,
       pipelined,
@@ -254,21 +312,20 @@ export class Walker {
     }
   }
 
-  /** Sends the next step, or several that do not depend on each other's answers. */
+  /** Makes the next step, or several that do not depend on each other's answers. */
   #advance(): void {
     if (this.#stopping) return this.#settle()
     const first = this.#next()
-    const exchanges = [this.#make(first, false)]
+    this.#pending.push(this.#make(first, false))
     if (this.#pipelines && first.pipelines && this.#setup.length === 0 && this.#route.toured) {
       const depth = this.#random.int(2, DEEPEST_PIPELINE)
-      while (exchanges.length < depth) {
+      while (this.#pending.length < depth) {
         const candidate = this.#peekPipelined()
         if (candidate === undefined) break
-        exchanges.push(this.#make(candidate, true))
+        this.#pending.push(this.#make(candidate, true))
       }
     }
-    this.#events.sent(exchanges.length)
-    for (const exchange of exchanges) this.#write(exchange)
+    this.#outbox.post(this)
   }
 
   #next(): Step {
@@ -294,25 +351,20 @@ export class Walker {
     const exchange = this.#flight.shift()!
     this.#answersOnThis += 1
     const { step } = exchange
+    this.#last = step
     const answer = new Answer(response, exchange.token)
     if (response.header('set-cookie') !== undefined) this.session.takeCookies(response)
-    this.#events.answered(this, exchange, answer)
-    this.#route.visited.add(step.name)
+    this.session.recall(exchange)
+    this.#events.answered(this, exchange, answer, this.#readAt)
     this.#remember(step, exchange, answer)
     this.#move(step, response.status, exchange.pipelined)
     if (!response.keepAlive) {
       // The server said that it closes: what stands behind was not asked for, it goes again.
-      this.#again = this.#flight.map((behind) => ({ ...behind, retried: true }))
+      this.#again = this.#flight.splice(0)
+      for (const behind of this.#again) behind.retried = true
       this.#events.retried(this.#again.length)
-      this.#flight = []
-      const socket = this.#socket
-      this.#socket = undefined!
-      this.#open = false
-      socket?.destroy()
-      setImmediate(() => this.#connect())
-      return
-    }
-    if (this.#flight.length === 0) this.#advance()
+      this.#renew()
+    } else if (this.#flight.length === 0) this.#advance()
   }
 
   #remember(step: Step, { token }: Exchange, answer: Answer): void {
@@ -324,11 +376,7 @@ export class Walker {
   }
 
   #move(step: Step, status: number, pipelined: boolean): void {
-    if (
-      this.#route.model.setup.includes(step.name) &&
-      step.name === this.#route.model.setup.at(-1) &&
-      status < 300
-    ) {
+    if (step.name === this.#lastOfSetup && status < 300) {
       this.#events.loggedIn(this.#loggedIn)
       this.#loggedIn = true
     }
