@@ -42,8 +42,9 @@ export interface CellOptions {
 const FIRST_PASS_GRACE_MS = 25_000
 
 /** Document name of each slice's sub-tally; the walkers' counters stand in tier_1 itself. */
-const SUB_TALLY: Partial<Record<SliceName, 'adversarial' | 'ws_torture' | 'sse_kill'>> = {
+const SUB_TALLY: Partial<Record<SliceName, 'adversarial' | 'h2c_churn' | 'ws_torture' | 'sse_kill'>> = {
   adversarial: 'adversarial',
+  h2c: 'h2c_churn',
   ws: 'ws_torture',
   sse: 'sse_kill'
 }

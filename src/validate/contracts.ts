@@ -101,7 +101,7 @@ export interface SliceContext {
   note(text: string): void
 }
 
-export const SLICES = ['markov', 'adversarial', 'ws', 'sse'] as const
+export const SLICES = ['markov', 'adversarial', 'h2c', 'ws', 'sse'] as const
 export type SliceName = (typeof SLICES)[number]
 
 export interface Slice {

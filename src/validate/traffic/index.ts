@@ -1,6 +1,7 @@
 /** The slices of tier 1 by name. */
 import type { Capabilities, Slice, SliceName } from '../contracts.ts'
 import { adversarialSlice } from './adversarial/index.ts'
+import { h2cSlice } from './h2c/index.ts'
 import { sseSlice } from './sse/index.ts'
 import { wsSlice } from './ws/index.ts'
 import { defaultModel, loadMarkov, markovSlice } from './markov/index.ts'
@@ -17,6 +18,7 @@ export function slicesFor(
   const make: Partial<Record<SliceName, () => Slice>> = {
     markov: () => markovSlice(markov === undefined ? defaultModel(capabilities) : loadMarkov(markov)),
     adversarial: () => adversarialSlice,
+    h2c: () => h2cSlice,
     ws: () => wsSlice,
     sse: () => sseSlice
   }

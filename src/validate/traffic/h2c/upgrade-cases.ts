@@ -1,0 +1,261 @@
+/** The upgrade cases of the catalogue as trials. */
+import { H2C_UPGRADE_CASES, type H2cUpgradeCase } from '../../catalogue/h2c.ts'
+import type { Session } from './session.ts'
+import {
+  broken,
+  inapplicable,
+  inconclusive,
+  KEPT,
+  type Breach,
+  type Shot,
+  type Trial,
+  type Verdict
+} from '../proof/trial.ts'
+import { readEcho } from '../../oracles/echo.ts'
+import type { HttpResponse } from '../../../wire/http1.ts'
+import type { Connection } from '../../../wire/tcp.ts'
+import type { Bench } from '../proof/bench.ts'
+import { PLAIN_UPGRADE, readUpgrade, sessionBehind, upgradeBytes, wrongWith } from './upgrade.ts'
+
+/** The upgrade is tried on the plain route; what it answers without is known. */
+export interface UpgradeGround {
+  bench: Bench
+  path: string
+  /** Status of the plain request in HTTP/1.1. */
+  status: number
+  /** The server upgrades. */
+  upgrades: boolean
+  /** A route that echoes in HTTP/1.1, for the body. */
+  echo: string | undefined
+}
+
+/** The twin of all: a plain upgrade, which must be served over HTTP/2, or without it where the server never upgrades. */
+export async function upgradeTwin(ground: UpgradeGround): Promise<string | undefined> {
+  const { bench, path, upgrades, status } = ground
+  const connection = await bench.connect()
+  try {
+    bench.context.tally.add('h2c_sent')
+    await bench.write(connection, upgradeBytes(bench, path, PLAIN_UPGRADE))
+    const answer = await readUpgrade(bench, connection)
+    if (answer.kind === 'failed') return `upgrade: ${answer.what}`
+    if (answer.kind === 'declined') {
+      if (upgrades) return `upgrade: declined with ${answer.response.status}`
+      return answer.response.status === status
+        ? undefined
+        : `status ${answer.response.status} in place of ${status}`
+    }
+    const session = await sessionBehind(bench, connection)
+    const stream = session.inbound.streams.get(1)!
+    await session.settle([stream])
+    return stream.answered ? undefined : `stream 1 behind the 101 is not answered (${session.ending})`
+  } finally {
+    connection.destroy()
+  }
+}
+
+export function upgradeTrials(ground: UpgradeGround): Trial[] {
+  return H2C_UPGRADE_CASES.map((spec) => ({
+    id: spec.id,
+    group: 'upgrade',
+    twin: () => upgradeTwin(ground),
+    shoot: () => shoot(ground, spec)
+  }))
+}
+
+async function shoot(ground: UpgradeGround, spec: H2cUpgradeCase): Promise<Shot> {
+  const { bench } = ground
+  if (!ground.upgrades && spec.expect !== 'well-formed')
+    return { verdict: inapplicable('the server never upgrades to h2c') }
+  if (spec.method === 'POST' && ground.echo === undefined)
+    return { verdict: inapplicable('no echo route tells what became of the body') }
+  const path = spec.method === 'POST' ? ground.echo! : ground.path
+  const connection = await bench.connect()
+  const { transcript } = connection
+  try {
+    if (spec.second) {
+      if (!bench.context.capabilities.keepAlive)
+        return { verdict: inapplicable('the server keeps no connection'), transcript }
+      await bench.write(connection, bench.get(bench.path))
+      const first = await bench.responses(connection, ['GET'])
+      if (first.responses[0] === undefined)
+        return { verdict: inconclusive('the request before got no answer'), transcript }
+      connection.consume(connection.received.length - first.rest.length)
+    }
+    bench.context.tally.add('h2c_sent')
+    if (!(await bench.write(connection, upgradeBytes(bench, path, spec))))
+      return { verdict: inconclusive('the connection was closed before the request was sent'), transcript }
+    return { verdict: await new UpgradeJudge(ground, spec, connection).run(), transcript }
+  } finally {
+    connection.destroy()
+  }
+}
+
+type Facts = Pick<Breach, 'predicate' | 'title' | 'symptom'> & Partial<Breach>
+
+class UpgradeJudge {
+  readonly #ground: UpgradeGround
+  readonly #spec: H2cUpgradeCase
+  readonly #connection: Connection
+
+  constructor(ground: UpgradeGround, spec: H2cUpgradeCase, connection: Connection) {
+    this.#ground = ground
+    this.#spec = spec
+    this.#connection = connection
+  }
+
+  #breach(facts: Facts): Verdict {
+    return broken({ severity: this.#spec.severity, standard: this.#spec.standard, ...facts })
+  }
+
+  async run(): Promise<Verdict> {
+    const spec = this.#spec
+    const { bench } = this.#ground
+    const answer = await readUpgrade(bench, this.#connection, spec.method)
+    if (answer.kind === 'upgraded') return this.#upgraded(answer.response)
+    if (answer.kind === 'declined') return this.#declined(answer.response)
+    if (answer.how === 'other') {
+      return this.#breach({
+        predicate: 'I-H2C-FRAMING',
+        severity: 'MED',
+        title: `${spec.title} is answered with bytes that are no HTTP/1 response: ${answer.what}`,
+        symptom: 'no HTTP/1',
+        proof: true
+      })
+    }
+    // A request that may be refused may be refused by the end of the connection.
+    if (spec.expect !== 'well-formed' && answer.how !== 'timeout') return KEPT
+    return this.#breach({
+      predicate: answer.how === 'timeout' ? 'I-H2C-HANG' : 'I-H2C-REFUSED',
+      title: `${spec.title}: ${answer.what}`,
+      symptom: answer.how,
+      evidence: { cause: answer.how }
+    })
+  }
+
+  /** Refusing is always right (RFC 9113 3.1); the request is then served, or refused, in HTTP/1. */
+  #declined(response: HttpResponse): Verdict {
+    const spec = this.#spec
+    if (response.status >= 500) {
+      return this.#breach({
+        predicate: 'I-H2C-5XX',
+        severity: 'LOW',
+        title: `${spec.title} is answered ${response.status}, an error of the server`,
+        symptom: '5xx'
+      })
+    }
+    if (spec.expect !== 'well-formed') return KEPT
+    if (spec.method === 'POST') return this.#body(response.body)
+    if (response.status === this.#ground.status || response.status === 426 || response.status === 429)
+      return KEPT
+    return this.#breach({
+      predicate: 'I-H2C-REFUSED',
+      title: `${spec.title} is not taken, and the request is answered ${response.status} in place of ${this.#ground.status}`,
+      symptom: 'other status',
+      proof: true
+    })
+  }
+
+  /** The body belongs to the request, whichever protocol answers it. */
+  #body(body: Buffer): Verdict {
+    const echo = readEcho(body)
+    if (echo === undefined || echo.body.toString('latin1') === this.#spec.body) return KEPT
+    return this.#breach({
+      predicate: 'I-H2C-INTEGRITY',
+      severity: 'HIGH',
+      title: `${this.#spec.title}: the handler saw a body of ${echo.body.length} bytes, ${this.#spec.body!.length} were sent`,
+      symptom: 'wrong body',
+      proof: true
+    })
+  }
+
+  async #upgraded(response: HttpResponse): Promise<Verdict> {
+    const spec = this.#spec
+    const { bench } = this.#ground
+    if (spec.expect === 'refuse') {
+      return this.#breach({
+        predicate: 'I-H2C-ACCEPTED',
+        title: `${spec.title} must not be taken, and is answered 101`,
+        symptom: 'wrong 101',
+        proof: true
+      })
+    }
+    const wrong = wrongWith(response)
+    if (wrong !== undefined) {
+      return this.#breach({
+        predicate: 'I-H2C-FRAMING',
+        standard: 'RFC 9110 7.8',
+        title: `the 101 to ${spec.title} is wrong: ${wrong}`,
+        symptom: 'wrong 101 head',
+        proof: true
+      })
+    }
+    const session = await sessionBehind(bench, this.#connection, spec.method)
+    const stream = session.inbound.streams.get(1)!
+    await session.settle([stream])
+    if (spec.pipelined) return this.#framing(session) ?? KEPT
+    if (spec.expect === 'settings') return this.#settings(session)
+    const framing = this.#framing(session)
+    if (framing !== undefined) return framing
+    if (!stream.answered || stream.status! >= 400) {
+      const how = stream.answered ? `answered ${stream.status!}` : `not answered: ${session.ending}`
+      return this.#breach({
+        predicate:
+          session.open && !stream.answered && stream.reset === undefined ? 'I-H2C-HANG' : 'I-H2C-REFUSED',
+        severity: 'MED',
+        title: `behind the 101 to ${spec.title} the request is ${how}`,
+        symptom: 'stream 1 not answered'
+      })
+    }
+    if (spec.method === 'POST') {
+      const verdict = this.#body(stream.body)
+      if (verdict.kind !== 'kept') return verdict
+    }
+    return this.#second(session)
+  }
+
+  /** The connection is an HTTP/2 connection from now on. */
+  async #second(session: Session): Promise<Verdict> {
+    const { bench, path } = this.#ground
+    const stream = session.request([
+      [':method', 'GET'],
+      [':scheme', 'http'],
+      [':authority', bench.context.target.authority],
+      [':path', path]
+    ])
+    await session.settle([stream])
+    if (stream.answered) return this.#framing(session) ?? KEPT
+    return this.#breach({
+      predicate: 'I-H2C-REFUSED',
+      severity: 'MED',
+      title: `behind the 101 to ${this.#spec.title} a second request is not answered: ${session.ending}`,
+      symptom: 'stream 3 not answered'
+    })
+  }
+
+  #framing(session: Session): Verdict | undefined {
+    const { fault } = session
+    if (fault === undefined) return undefined
+    return this.#breach({
+      predicate: 'I-H2C-FRAMING',
+      severity: 'MED',
+      standard: fault.standard,
+      title: `behind the 101 to ${this.#spec.title}: ${fault.title}`,
+      symptom: fault.symptom,
+      proof: true
+    })
+  }
+
+  /** Bad settings are a connection error as in any SETTINGS frame (RFC 7540 3.2.1). */
+  async #settings(session: Session): Promise<Verdict> {
+    const stream = session.inbound.streams.get(1)!
+    if (session.over || session.inbound.goaway !== undefined || stream.reset !== undefined) return KEPT
+    if (!stream.answered) await session.until(() => session.over || session.inbound.goaway !== undefined)
+    if (session.over || session.inbound.goaway !== undefined) return KEPT
+    return this.#breach({
+      predicate: 'I-H2C-ACCEPTED',
+      title: `${this.#spec.title} is answered 101, and the connection goes on`,
+      symptom: 'bad settings taken',
+      proof: stream.answered
+    })
+  }
+}
