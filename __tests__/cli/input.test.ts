@@ -41,7 +41,7 @@ test.each<[string, string[], RegExp]>([
   [
     'missing resume',
     ['validate', '--refapps', 'shop', '--resume', 'none.json', '--out', folder],
-    /none\.json.*cannot be read/
+    /none\.json: there is no such file/
   ],
   ['celeris', ['validate', '--celeris', 'nowhere'], /--celeris.*nowhere/],
   [

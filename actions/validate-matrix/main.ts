@@ -22,7 +22,8 @@ export async function validateMatrix({
     inputs,
     given,
     log,
-    signal
+    signal,
+    (input) => `input ${input}`
   )
   const { counts, cells, outcome } = verdict
   setOutputs({

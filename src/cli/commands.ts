@@ -1,5 +1,5 @@
 /** The commands of the command line, as data: the reader of arguments, the help and the docs come from here. */
-import { bool, defineCommand, pickFields } from '../kit/spec.ts'
+import { bool, defineCommand, path, pickFields } from '../kit/spec.ts'
 import { gateOptions, selectOptions, validateOptions } from '../validate/options.ts'
 
 export const validateCommand = defineCommand({
@@ -27,7 +27,10 @@ export const gateCommand = defineCommand({
   title: 'judge a validate-results.json',
   description:
     'Reads a result document of schema 5.x and says whether it may be called green: findings, vacuous cells, missing cells, waivers.',
-  options: gateOptions,
+  options: {
+    ...gateOptions,
+    config: path().as('FILE').describe('Manifest whose gates apply. Without it probatorium.yml here.')
+  },
   operands: [{ name: 'FILE', description: 'a validate-results.json', required: true }],
   examples: [
     { line: 'gate probatorium-out/validate-results.json --strict', about: 'MED fails too' },

@@ -15,8 +15,8 @@ export const ABOUT = 'Proves an HTTP server fast and correct under stress.'
 /** Runs the command line and ends the process. */
 export async function cli(argv: readonly string[] = process.argv.slice(2)): Promise<never> {
   const [name, ...rest] = argv
-  const json = rest.includes('--json')
-  const log = createLog({ json, quiet: rest.includes('--quiet') })
+  const asked = (flag: string): boolean => argv.some((word) => word === flag || word === `${flag}=true`)
+  const log = createLog({ json: asked('--json'), quiet: asked('--quiet') })
   return runMain((context) => dispatch(name, rest, context), { log })
 }
 
@@ -26,6 +26,9 @@ async function dispatch(
   { log, signal }: MainContext
 ): Promise<Outcome> {
   if (name === '--version' || name === '-v') return print(suiteVersion())
+  if (name === 'help' && commands.some((entry) => entry.name === argv[0])) {
+    return dispatch(argv[0], ['--help'], { log, signal })
+  }
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     print(programHelp(commands, ABOUT))
     if (name !== undefined) return 'pass'
@@ -38,7 +41,9 @@ async function dispatch(
     const word = name.startsWith('-') ? 'flag' : 'command'
     throw new UserError({
       what: `unknown ${word} "${name}"${didYouMean(name, names)}`,
-      fix: `commands: ${names.join(', ')}`
+      fix: name.startsWith('-')
+        ? `write the command first: probatorium ${names.join('|')} ${name}`
+        : `commands: ${names.join(', ')}`
     })
   }
   if (argv.includes('--help') || argv.includes('-h')) return print(commandHelp(command))
@@ -48,8 +53,8 @@ async function dispatch(
       return runValidate(options, given, log, signal)
     }
     case 'gate': {
-      const { options, operands } = readArguments(gateCommand, argv)
-      return runGate(options, operands[0]!, log)
+      const { options, given, operands } = readArguments(gateCommand, argv)
+      return runGate(options, given, operands[0]!, log)
     }
     case 'plan':
       return runPlan(readArguments(planCommand, argv).options, log)

@@ -1,58 +1,40 @@
 /** `gate`, `plan` and `doctor`. */
-import { readFile } from 'node:fs/promises'
-import { DocumentProblem, parseResultDocument } from '../documents/result.ts'
+import { existsSync } from 'node:fs'
 import type { Outcome } from '../kit/errors.ts'
-import { UserError } from '../kit/errors.ts'
 import type { Log } from '../kit/log.ts'
 import type { InputsOf } from '../kit/spec.ts'
 import { suiteRoot } from '../kit/version.ts'
-import { cellLine } from '../report/matrix.ts'
+import { cellLine, plural } from '../report/matrix.ts'
 import { cellText, endText } from '../report/screen.ts'
 import { readCeleris } from '../target/celeris.ts'
 import { examine } from '../target/doctor.ts'
-import { loadManifest, loadWaivers } from '../target/manifest.ts'
+import { loadManifest, MANIFEST_NAME } from '../target/manifest.ts'
 import { gate } from '../validate/judge/gate.ts'
-import type { gateOptions, selectOptions } from '../validate/options.ts'
+import type { selectOptions } from '../validate/options.ts'
 import { archName, chooseServers } from '../validate/plan.ts'
+import { readResults } from '../validate/results.ts'
+import { gateOptionsOf } from '../validate/run.ts'
+import type { gateCommand } from './commands.ts'
 import { paintOf } from './validate.ts'
 
 /** `probatorium gate FILE` */
 export async function runGate(
-  options: InputsOf<typeof gateOptions>,
+  options: InputsOf<typeof gateCommand.options>,
+  given: ReadonlySet<string>,
   file: string,
   log: Log
 ): Promise<Outcome> {
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (error) {
-    throw new UserError({
-      where: file,
-      what: `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
-      fix: 'name a validate-results.json'
-    })
-  }
-  try {
-    const document = parseResultDocument(text)
-    const verdict = gate(document, {
-      failOn: options['fail-on'],
-      strict: options.strict,
-      waivers: options.waivers === undefined ? [] : loadWaivers(options.waivers),
-      ...(options['expect-cells'] === undefined ? {} : { expectCells: options['expect-cells'] }),
-      today: new Date().toISOString().slice(0, 10)
-    })
-    const paint = paintOf(log)
-    const lines = document.validation_results.cells.map(cellLine)
-    const width = Math.max(12, ...lines.map(({ name }) => name.length))
-    for (const line of lines) log.info(cellText(line, width, paint))
-    for (const line of endText(document, verdict, paint)) log.result(line)
-    if (log.json) log.document(verdict)
-    return verdict.outcome
-  } catch (error) {
-    if (error instanceof DocumentProblem)
-      throw new UserError({ where: file, what: error.message, fix: error.fix })
-    throw error
-  }
+  const document = await readResults(file)
+  const own = options.config ?? (existsSync(MANIFEST_NAME) ? MANIFEST_NAME : undefined)
+  const gates = own === undefined ? {} : loadManifest(own, suiteRoot()).gates
+  const verdict = gate(document, gateOptionsOf(options, given, gates))
+  const paint = paintOf(log)
+  const lines = document.validation_results.cells.map(cellLine)
+  const width = Math.max(12, ...lines.map(({ name }) => name.length))
+  for (const line of lines) log.info(cellText(line, width, paint))
+  for (const line of endText(document, verdict, paint)) log.result(line)
+  if (log.json) log.document(verdict)
+  return verdict.outcome
 }
 
 /** `probatorium plan` */
@@ -74,7 +56,7 @@ export function runPlan(options: InputsOf<typeof selectOptions>, log: Log): Outc
   for (const { refapp, engine, toolchain, backends } of include) {
     log.result(`${refapp.padEnd(24)} ${engine.padEnd(12)} ${[toolchain, ...backends].join(', ')}`)
   }
-  log.result(`${include.length} cells`)
+  log.result(plural(include.length, 'cell'))
   return 'pass'
 }
 

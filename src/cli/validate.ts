@@ -5,12 +5,12 @@ import type { Outcome } from '../kit/errors.ts'
 import { UserError } from '../kit/errors.ts'
 import type { Log } from '../kit/log.ts'
 import { formatDuration } from '../kit/duration.ts'
-import { cellLine } from '../report/matrix.ts'
 import { cellText, endText, notRunText, type Paint } from '../report/screen.ts'
-import { matrixView } from '../report/matrix.ts'
+import { cellLine, matrixView, plural } from '../report/matrix.ts'
 import { summaryMarkdown } from '../report/summary.ts'
 import { SCHEMA_VERSION } from '../documents/result.ts'
 import { validate, writeSummary, type ValidateInputs } from '../validate/run.ts'
+import type { Named } from '../validate/plan.ts'
 import type { MatrixResult, PlannedCell } from '../validate/matrix.ts'
 
 export interface Told extends MatrixResult {
@@ -30,16 +30,18 @@ export async function tellValidation(
   inputs: ValidateInputs,
   given: ReadonlySet<string>,
   log: Log,
-  signal: AbortSignal
+  signal: AbortSignal,
+  named?: Named
 ): Promise<Told> {
   const paint = paintOf(log)
   let width = 0
   const result = await validate(inputs, given, {
     log,
     signal,
+    ...(named === undefined ? {} : { named }),
     onPlanned: ({ runnable, notRun, seed, durationMs }) => {
       width = Math.max(12, ...runnable.map(nameOf).map((name) => name.length))
-      const cells = `${runnable.length + notRun.length} cells, ${formatDuration(durationMs)}, tier ${inputs.tiers.join(', ')}, seed ${seed}`
+      const cells = `${plural(runnable.length + notRun.length, 'cell')}, ${formatDuration(durationMs)}, tier ${inputs.tiers.join(', ')}, seed ${seed}`
       log.info(`${paint.bold('probatorium validate')}   ${cells}`)
       for (const [refapp, engines] of byRefapp(runnable))
         log.info(`  ${refapp.padEnd(14)} ${engines.join('  ')}`)

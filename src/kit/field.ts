@@ -255,19 +255,29 @@ export function seed(): Field<string | undefined> {
   })
 }
 
-/** An absolute URL with one of the schemes (`http`). One that may carry a password is a secret. */
+/**
+ * An absolute URL with one of the schemes (`http`). One that may carry a password is a secret.
+ * @param refused schemes that a user may expect, each with the reason and what to do
+ */
 export function url({
   schemes = ['http', 'https'],
+  refused = {},
   secret: masked = false
-}: { schemes?: readonly string[]; secret?: boolean } = {}): Field<string | undefined> {
+}: {
+  schemes?: readonly string[]
+  refused?: Readonly<Record<string, { why: string; fix: string }>>
+  secret?: boolean
+} = {}): Field<string | undefined> {
   const read = (text: string, where: string): string => {
     const shown = masked ? 'the value' : `"${text}"`
     const fix = `write ${schemes.map((scheme) => `${scheme}://HOST:PORT`).join(' or ')}`
     const parsed = URL.canParse(text) ? new URL(text) : undefined
     if (parsed === undefined) throw new UserError({ where, what: `${shown} is not a URL`, fix })
-    if (!schemes.includes(parsed.protocol.slice(0, -1))) {
-      throw new UserError({ where, what: `${shown} has the scheme "${parsed.protocol.slice(0, -1)}"`, fix })
-    }
+    const scheme = parsed.protocol.slice(0, -1)
+    if (refused[scheme] !== undefined)
+      throw new UserError({ where, what: `${scheme} is not spoken here`, ...refused[scheme] })
+    if (!schemes.includes(scheme))
+      throw new UserError({ where, what: `${shown} has the scheme "${scheme}"`, fix })
     if (parsed.hostname === '') throw new UserError({ where, what: `${shown} names no host`, fix })
     return text
   }

@@ -14,8 +14,10 @@ export function nearest(word: string, allowed: readonly string[]): string | unde
   )
   const name = allowed.find((candidate) => candidate.toLowerCase() === best)
   if (name === undefined) return undefined
-  const limit = Math.max(1, Math.ceil(Math.max(low.length, best.length) / 3))
-  if (distance(low, best) <= limit) return name
+  const longer = Math.max(low.length, best.length)
+  const limit = Math.max(1, Math.ceil(longer / 3))
+  // Two names without a letter in common are not near.
+  if (distance(low, best) <= limit && distance(low, best) < longer) return name
   return low.length >= 3 ? allowed.find((candidate) => candidate.toLowerCase().startsWith(low)) : undefined
 }
 

@@ -24,27 +24,9 @@ function alive(pid: number): boolean {
   }
 }
 
-/** Checks the parts of `--url`. @throws UserError */
-export function readUrl(text: string): URL {
-  const fix = 'write http://HOST:PORT or http://HOST:PORT/PATH'
-  if (!URL.canParse(text)) throw new UserError({ where: '--url', what: `"${text}" is not a URL`, fix })
-  const url = new URL(text)
-  if (url.protocol === 'https:') {
-    throw new UserError({
-      where: '--url',
-      what: 'https is not spoken here',
-      why: 'cases are bytes on a TCP connection',
-      fix: 'name the plain HTTP port behind the TLS terminator'
-    })
-  }
-  if (url.protocol !== 'http:' || url.hostname === '')
-    throw new UserError({ where: '--url', what: `"${text}" is not an http URL`, fix })
-  return url
-}
-
 /** Attaches to the server. @throws UserError where the URL, the pid or the server is not there */
 export async function attach(options: AttachOptions): Promise<Target> {
-  const url = readUrl(options.url)
+  const url = new URL(options.url)
   const named = url.hostname.replace(/^\[|\]$/g, '')
   const port = url.port === '' ? 80 : Number(url.port)
   const host = isIP(named) !== 0 ? named : await resolveHost(named)

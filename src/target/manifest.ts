@@ -13,7 +13,7 @@ import {
 import { waiverFileSchema, type Waiver } from '../documents/waivers.ts'
 import { parseDuration } from '../kit/duration.ts'
 import { UserError } from '../kit/errors.ts'
-import { nearest } from '../kit/suggest.ts'
+import { didYouMean, nearest } from '../kit/suggest.ts'
 import type { RouteMap } from './types.ts'
 
 /** One server to build and start: a refapp on an engine. */
@@ -62,16 +62,6 @@ export function loadManifest(named: string | undefined, suiteRoot: string): Mani
   const document = readYaml(path, named ?? path, manifestSchema)
   const folder = dirname(path)
   const servers = document.refapps.flatMap((refapp) => serversOf(refapp, folder, suiteRoot))
-  const doubled = servers.find(
-    (a, i) => servers.findIndex((b) => b.refapp === a.refapp && b.engine === a.engine) !== i
-  )
-  if (doubled !== undefined) {
-    throw new UserError({
-      where: named ?? path,
-      what: `refapp ${doubled.refapp} is declared twice`,
-      fix: 'give each refapp its own slug'
-    })
-  }
   return {
     path,
     folder,
@@ -100,20 +90,14 @@ function serversOf(refapp: RefappDocument, folder: string, suiteRoot: string): S
     const merged = { ...refapp, ...own }
     const dir = merged.dir
     const run = merged.run
-    if (run === undefined) {
-      throw new UserError({
-        where: join(folder, MANIFEST_NAME),
-        what: `${refapp.slug}/${engine} has no run`,
-        fix: 'add run: [command, arguments]'
-      })
-    }
     return {
       refapp: refapp.slug,
       engine,
       toolchain: merged.toolchain ?? 'none',
       ...(dir === undefined ? {} : { dir: at(dir) }),
       build: merged.build ?? [],
-      run: run.map((word) => word.replaceAll('{probatorium}', suiteRoot)),
+      // The schema has seen to it that each engine has one.
+      run: (run ?? []).map((word) => word.replaceAll('{probatorium}', suiteRoot)),
       routes: compact({ ...refapp.routes, ...own.routes }),
       env: { ...refapp.env, ...own.env },
       backends: refapp.backends ?? [],
@@ -139,7 +123,12 @@ export function readYaml<T>(path: string, shown: string, schema: z.ZodType<T>): 
     text = readFileSync(path, 'utf8')
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
-    const what = code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code})`
+    const what =
+      code === 'ENOENT'
+        ? 'there is no such file'
+        : code === 'EISDIR'
+          ? 'it is a folder, not a file'
+          : `cannot be read (${code})`
     throw new UserError({
       where: shown,
       what,
@@ -153,10 +142,23 @@ export function readYaml<T>(path: string, shown: string, schema: z.ZodType<T>): 
     const { line, col } = lines.linePos(syntax.pos[0])
     throw new UserError({ where: `${shown}:${line}:${col}`, what: syntax.message })
   }
-  const read = schema.safeParse(document.toJS({ maxAliasCount: 100 }))
+  let value: unknown
+  try {
+    value = document.toJS({ maxAliasCount: 100 })
+  } catch (error) {
+    throw new UserError({ where: shown, what: `its aliases cannot be followed: ${(error as Error).message}` })
+  }
+  if (value === null || value === undefined) {
+    throw new UserError({
+      where: shown,
+      what: 'the file is empty',
+      fix: 'see docs/manifest.md for what it holds'
+    })
+  }
+  const read = schema.safeParse(value)
   if (read.success) return read.data
   const problems = flattenIssues(read.error.issues).map((issue) =>
-    describe(issue, document, lines, shown, schema)
+    describe(issue, value, document, lines, shown, schema)
   )
   throw new UserError(
     problems.length === 1
@@ -170,6 +172,8 @@ interface Issue {
   path: PropertyKey[]
   message: string
   keys?: string[]
+  /** What an enumeration allows. */
+  values?: string[]
 }
 
 /** The issues of the branch of a union that came closest say more than "invalid input". */
@@ -187,7 +191,8 @@ function flattenIssues(issues: readonly z.core.$ZodIssue[], prefix: PropertyKey[
         code: issue.code,
         path,
         message: issue.message,
-        ...(issue.code === 'unrecognized_keys' ? { keys: issue.keys } : {})
+        ...(issue.code === 'unrecognized_keys' ? { keys: issue.keys } : {}),
+        ...(issue.code === 'invalid_value' ? { values: issue.values.map(String) } : {})
       }
     ]
   })
@@ -195,6 +200,7 @@ function flattenIssues(issues: readonly z.core.$ZodIssue[], prefix: PropertyKey[
 
 function describe(
   issue: Issue,
+  value: unknown,
   document: Document,
   lines: LineCounter,
   shown: string,
@@ -212,7 +218,19 @@ function describe(
       })
       .join('\n')
   }
-  return `${shown}:${lineOf(document, lines, issue.path)}: ${trail}: ${issue.message}`
+  const at = `${shown}:${lineOf(document, lines, issue.path)}`
+  const found = issue.path.reduce<unknown>(
+    (inner, key) => (inner as Record<PropertyKey, unknown> | null | undefined)?.[key],
+    value
+  )
+  if (found === undefined) return `${at}: ${trail} is missing`
+  if (issue.values !== undefined) {
+    const shownValue = JSON.stringify(found)
+    return `${at}: ${trail}: ${shownValue} is not allowed${didYouMean(shownValue.replaceAll('"', ''), issue.values)} (allowed: ${issue.values.join(', ')})`
+  }
+  const told = issue.message.replace(/^Invalid input: /, '')
+  const literal = typeof found === 'object' || issue.code === 'custom' ? '' : `${JSON.stringify(found)} `
+  return `${at}: ${trail}: ${literal}${told}`
 }
 
 function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number {

@@ -1,18 +1,13 @@
 /** The matrix: prepare every cell, run what can run one after another, write the document after each, judge. */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
-  DocumentProblem,
   formatResultDocument,
-  parseResultDocument,
   SCHEMA_VERSION,
   statusOf,
   type Cell,
   type ResultDocument
 } from '../documents/result.ts'
-import type { FailOn } from '../documents/severity.ts'
 import type { Verdict } from '../documents/verdict.ts'
-import type { Waiver } from '../documents/waivers.ts'
 import { InfraError, UserError } from '../kit/errors.ts'
 import { writeFileAtomic } from '../kit/files.ts'
 import type { Log } from '../kit/log.ts'
@@ -26,12 +21,13 @@ import type { ServerSpec } from '../target/manifest.ts'
 import type { RouteMap, Target } from '../target/types.ts'
 import { runCell, type CellOptions } from './cell.ts'
 import type { Capabilities, Slice, SliceName } from './contracts.ts'
-import { gate } from './judge/gate.ts'
+import { gate, type GateOptions } from './judge/gate.ts'
+import { readResults } from './results.ts'
 import { slicesFor } from './traffic/index.ts'
 
 export const RESULTS_NAME = 'validate-results.json'
 
-export interface MatrixOptions {
+export interface MatrixOptions extends Omit<GateOptions, 'today'> {
   /** Servers of the manifest, or one that runs already. */
   servers: readonly ServerSpec[] | { url: string; pid?: number; routes: RouteMap }
   celeris?: CelerisChoice
@@ -42,10 +38,6 @@ export interface MatrixOptions {
   concurrency: number
   seed: string
   arch: string
-  failOn: FailOn
-  strict: boolean
-  expectCells?: number
-  waivers: readonly Waiver[]
   /** An earlier document to take finished cells from. */
   resume?: string
   out: string
@@ -84,7 +76,7 @@ const SHORTEST_TRAFFIC_MS = 3000
 export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
   const startedAt = new Date().toISOString()
   const resultsPath = join(options.out, RESULTS_NAME)
-  const prior = options.resume === undefined ? undefined : await readDocument(options.resume)
+  const prior = options.resume === undefined ? undefined : await readResults(options.resume)
   const backends = new Backends(options.backends)
   const cells: Cell[] = []
   const build = (): ResultDocument => ({
@@ -149,27 +141,20 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
   return { document, verdict, resultsPath }
 }
 
-async function readDocument(path: string): Promise<ResultDocument> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    throw new UserError({
-      where: path,
-      what: `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
-      fix: 'name a validate-results.json'
-    })
-  }
-  try {
-    return parseResultDocument(text)
-  } catch (error) {
-    if (error instanceof DocumentProblem)
-      throw new UserError({ where: path, what: error.message, fix: error.fix })
-    throw error
-  }
-}
-
 const FINAL = new Set(['pass', 'fail', 'vacuous'])
+
+/** Why an old cell is measured again; undefined where it is taken over. */
+function obstacle(old: Cell, prior: ResultDocument, options: MatrixOptions): string | undefined {
+  if (old.arch !== options.arch) return `it is of ${old.arch}`
+  if (!FINAL.has(statusOf(old) ?? '')) return `it was ${statusOf(old) ?? 'of no stated status'}`
+  if (statusOf(old) === 'fail' && old.findings === undefined) return 'it was never judged'
+  const { run } = prior.validation_results
+  const same = (was: readonly string[], is: readonly string[]): boolean =>
+    [...was].sort().join() === [...is].sort().join()
+  if (run !== undefined && !same(run.slices, options.slices)) return `it ran ${run.slices.join(', ')}`
+  if (run !== undefined && !same(run.tiers, options.tiers)) return `it ran tier ${run.tiers.join(', ')}`
+  return undefined
+}
 
 function inherit(
   prior: ResultDocument | undefined,
@@ -183,8 +168,7 @@ function inherit(
       (cell) =>
         cell.refapp === planned.refapp &&
         cell.engine === planned.engine &&
-        cell.arch === options.arch &&
-        FINAL.has(statusOf(cell) ?? '')
+        obstacle(cell, prior, options) === undefined
     )
     if (old === undefined) left.push(planned)
     else cells.push({ ...old, resumed_from: old.resumed_from ?? options.resume! })
@@ -194,24 +178,22 @@ function inherit(
 
 function resumeOf(options: MatrixOptions, prior: ResultDocument, cells: readonly Cell[]) {
   const results = prior.validation_results
+  const inherited = cells.filter((cell) => cell.resumed_from !== undefined)
+  const left = results.cells.filter(
+    (old) =>
+      !inherited.some(
+        (cell) => cell.refapp === old.refapp && cell.engine === old.engine && cell.arch === old.arch
+      )
+  )
   return {
     from: options.resume!,
     ...(results.started_at === undefined ? {} : { prior_started_at: results.started_at }),
     ...(results.finished_at === undefined ? {} : { prior_finished_at: results.finished_at }),
-    inherited_cells: cells.filter((cell) => cell.resumed_from !== undefined).length,
+    inherited_cells: inherited.length,
     ran_cells: cells.filter((cell) => cell.resumed_from === undefined && statusOf(cell) !== 'not_run').length,
-    not_inherited: results.cells
-      .filter(
-        (old) =>
-          !cells.some(
-            (cell) =>
-              cell.refapp === old.refapp && cell.engine === old.engine && cell.resumed_from !== undefined
-          )
-      )
-      .map(
-        (old) =>
-          `${old.refapp}/${old.engine}: ${old.arch === options.arch ? `it was ${old.status ?? 'not stated'}` : `it is of ${old.arch}`}`
-      )
+    not_inherited: left.map(
+      (old) => `${old.refapp}/${old.engine}: ${obstacle(old, prior, options) ?? 'it is not part of this run'}`
+    )
   }
 }
 

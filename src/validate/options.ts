@@ -6,6 +6,11 @@ import { SLICES } from './contracts.ts'
 
 export const TIERS = ['1'] as const
 
+const NO_TLS = {
+  why: 'cases are bytes on a TCP connection',
+  fix: 'name the plain HTTP port behind the TLS terminator'
+}
+
 export const selectOptions = {
   config: path()
     .as('FILE')
@@ -46,7 +51,7 @@ export const validateOptions = {
     .describe('Seed of every random choice. Without it a fresh one, which is printed.')
     .examples('0x5be9a0c1'),
   ...gateOptions,
-  url: url({ schemes: ['http', 'https'] })
+  url: url({ schemes: ['http'], refused: { https: NO_TLS } })
     .describe('A server that runs already, in place of the manifest.')
     .examples('http://127.0.0.1:8080'),
   pid: int({ min: 1, max: 4194304 }).describe(

@@ -8,6 +8,10 @@ export function archName(arch: string = process.arch): string {
   return ({ x64: 'amd64', ia32: '386' } as Record<string, string>)[arch] ?? arch
 }
 
+/** How an input is called where the user wrote it: `--engines`, `input engines`. */
+export type Named = (input: string) => string
+export const asFlag: Named = (input) => `--${input}`
+
 function known(
   names: readonly string[],
   allowed: readonly string[],
@@ -30,10 +34,11 @@ function known(
 export function chooseServers(
   manifest: Manifest,
   refapps: readonly string[],
-  engines: readonly string[]
+  engines: readonly string[],
+  named: Named = asFlag
 ): ServerSpec[] {
-  const wantedRefapps = known(refapps, manifest.refapps, 'refapps', 'refapp')
-  const wantedEngines = known(engines, manifest.engines, 'engines', 'engine')
+  const wantedRefapps = known(refapps, manifest.refapps, named('refapps'), 'refapp')
+  const wantedEngines = known(engines, manifest.engines, named('engines'), 'engine')
   const chosen = manifest.servers.filter(
     ({ refapp, engine }) => wantedRefapps.has(refapp) && wantedEngines.has(engine)
   )
@@ -42,7 +47,7 @@ export function chooseServers(
     .filter(({ refapp }) => wantedRefapps.has(refapp))
     .map(({ engine }) => engine)
   throw new UserError({
-    where: 'engines',
+    where: named('engines'),
     what: `no cell: ${[...wantedRefapps].join(', ')} has no engine ${[...wantedEngines].join(', ')}`,
     fix: `engines of these refapps: ${[...new Set(offered)].join(', ')}`
   })

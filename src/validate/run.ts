@@ -2,25 +2,26 @@
 import { writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Cell } from '../documents/result.ts'
-import type { FailOn } from '../documents/severity.ts'
 import { UserError } from '../kit/errors.ts'
 import { ensureWritableFolder, writeFileAtomic } from '../kit/files.ts'
 import type { Log } from '../kit/log.ts'
 import { freshSeed } from '../kit/random.ts'
 import type { InputsOf } from '../kit/spec.ts'
 import { suiteRoot, suiteVersion } from '../kit/version.ts'
-import { readUrl } from '../target/attach.ts'
 import { readCeleris } from '../target/celeris.ts'
-import { loadManifest, loadWaivers } from '../target/manifest.ts'
+import { loadManifest, loadWaivers, type Manifest } from '../target/manifest.ts'
+import type { GateOptions } from './judge/gate.ts'
 import { runMatrix, type MatrixOptions, type MatrixResult, type PlannedCell } from './matrix.ts'
-import type { validateOptions } from './options.ts'
-import { archName, chooseServers } from './plan.ts'
+import type { gateOptions, validateOptions } from './options.ts'
+import { archName, asFlag, chooseServers, type Named } from './plan.ts'
 
 export type ValidateInputs = InputsOf<typeof validateOptions>
 
 export interface ValidateHooks {
   log: Log
   signal: AbortSignal
+  /** Default: as a flag. */
+  named?: Named
   onPlanned(planned: { runnable: PlannedCell[]; notRun: Cell[]; seed: string; durationMs: number }): void
   onCell(cell: Cell): void
 }
@@ -33,6 +34,7 @@ export async function validate(
   given: ReadonlySet<string>,
   hooks: ValidateHooks
 ): Promise<MatrixResult & { seed: string; out: string }> {
+  const { named = asFlag } = hooks
   const seed = inputs.seed ?? freshSeed()
   const root = suiteRoot()
   const attached = inputs.url
@@ -40,18 +42,17 @@ export async function validate(
     for (const name of ['pid', 'route'] as const) {
       if (given.has(name))
         throw new UserError({
-          where: `--${name}`,
-          what: 'it belongs to --url',
-          fix: 'name the server with --url http://HOST:PORT'
+          where: named(name),
+          what: `it belongs to ${named('url')}`,
+          fix: 'name the server too: http://HOST:PORT'
         })
     }
   } else {
-    readUrl(attached)
     for (const name of LONGEST_URL_FREE) {
       if (given.has(name))
         throw new UserError({
-          where: `--${name}`,
-          what: 'it does not go with --url',
+          where: named(name),
+          what: `it does not go with ${named('url')}`,
           fix: 'leave one of the two out'
         })
     }
@@ -61,19 +62,13 @@ export async function validate(
   const celeris = version === undefined ? undefined : readCeleris(version)
   const servers =
     attached === undefined
-      ? chooseServers(manifest!, inputs.refapps, inputs.engines)
+      ? chooseServers(manifest!, inputs.refapps, inputs.engines, named)
       : {
           url: attached,
           routes: inputs.route ?? {},
           ...(inputs.pid === undefined ? {} : { pid: inputs.pid })
         }
-  const gates = manifest?.gates ?? {}
-  const waivers = [
-    ...(gates.waivers ?? []),
-    ...(inputs.waivers === undefined ? [] : loadWaivers(inputs.waivers))
-  ]
-  const failOn: FailOn = given.has('fail-on') ? inputs['fail-on'] : (gates.fail_on ?? inputs['fail-on'])
-  const expectCells = inputs['expect-cells'] ?? gates.expect_cells
+  const { today: _, ...judging } = gateOptionsOf(inputs, given, manifest?.gates ?? {})
   const out = resolve(inputs.out)
   await ensureWritableFolder(out)
   const options: MatrixOptions = {
@@ -90,10 +85,7 @@ export async function validate(
     concurrency: inputs.concurrency,
     seed,
     arch: archName(),
-    failOn,
-    strict: inputs.strict || (gates.strict ?? false),
-    ...(expectCells === undefined ? {} : { expectCells }),
-    waivers,
+    ...judging,
     ...(inputs.resume === undefined ? {} : { resume: resolve(inputs.resume) }),
     out,
     suiteVersion: suiteVersion(),
@@ -106,6 +98,22 @@ export async function validate(
   const result = await runMatrix(options)
   await writeFindings(result, out)
   return { ...result, seed, out }
+}
+
+/** How to judge: what the user wrote wins over the manifest, and the waivers of both hold. */
+export function gateOptionsOf(
+  inputs: InputsOf<typeof gateOptions>,
+  given: ReadonlySet<string>,
+  gates: Manifest['gates']
+): GateOptions {
+  const expectCells = inputs['expect-cells'] ?? gates.expect_cells
+  return {
+    failOn: given.has('fail-on') ? inputs['fail-on'] : (gates.fail_on ?? inputs['fail-on']),
+    strict: given.has('strict') ? inputs.strict : (gates.strict ?? inputs.strict),
+    waivers: [...(gates.waivers ?? []), ...(inputs.waivers === undefined ? [] : loadWaivers(inputs.waivers))],
+    ...(expectCells === undefined ? {} : { expectCells }),
+    today: new Date().toISOString().slice(0, 10)
+  }
 }
 
 /** One file per finding, numbered by weight. */
