@@ -6,21 +6,23 @@ import type { FindingDraft, Ledger, SliceName, Tally } from './contracts.ts'
 
 /** Counters by name. */
 export class TallyBook implements Tally {
-  readonly #counts = new Map<string, number>()
+  readonly #counts = new Map<string, { value: number }>()
   add(counter: string, by = 1): void {
-    this.#counts.set(counter, (this.#counts.get(counter) ?? 0) + by)
+    const count = this.#counts.get(counter)
+    if (count === undefined) this.#counts.set(counter, { value: by })
+    else count.value += by
   }
   set(counter: string, value: number): void {
-    this.#counts.set(counter, value)
+    this.#counts.set(counter, { value })
   }
   max(counter: string, value: number): void {
-    if (value > (this.#counts.get(counter) ?? -Infinity)) this.#counts.set(counter, value)
+    if (value > (this.#counts.get(counter)?.value ?? -Infinity)) this.set(counter, value)
   }
   get(counter: string): number {
-    return this.#counts.get(counter) ?? 0
+    return this.#counts.get(counter)?.value ?? 0
   }
   entries(): [string, number][] {
-    return [...this.#counts]
+    return [...this.#counts].map(([counter, { value }]) => [counter, value])
   }
 }
 

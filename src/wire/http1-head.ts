@@ -7,6 +7,9 @@ const DIGITS = /^\d{1,15}$/
 /** Heads that are remembered, one of each length. */
 const KNOWN_HEADS = 64
 
+const CR = 0x0d
+const LF = 0x0a
+
 /** A rule is broken; the parser ends with it. */
 export class Broken extends Error {
   readonly error: ParseError
@@ -31,6 +34,17 @@ interface Known {
 /** Reads heads, and remembers those of final responses. */
 export class Heads {
   readonly #known = new Map<number, Known>()
+  #last: Known | undefined
+
+  /** The head at `at`, where it is the one that was read last; a guess that costs less than a search. */
+  same(data: Buffer, at: number, method: string | undefined): HttpResponse | undefined {
+    const last = this.#last
+    if (last === undefined || last.method !== method) return undefined
+    const end = at + last.text.length
+    if (data[end] !== CR || data[end + 1] !== LF || data[end + 2] !== CR || data[end + 3] !== LF)
+      return undefined
+    return data.toString('latin1', at, end) === last.text ? copyOf(last.like) : undefined
+  }
 
   /**
    * @param text the head without the empty line, latin1
@@ -39,11 +53,15 @@ export class Heads {
    */
   read(text: string, method: string | undefined, limits: HeadLimits): HttpResponse {
     const known = this.#known.get(text.length)
-    if (known !== undefined && known.text === text && known.method === method) return copyOf(known.like)
+    if (known !== undefined && known.text === text && known.method === method) {
+      this.#last = known
+      return copyOf(known.like)
+    }
     const response = readHead(text, method, limits)
     if (response.status >= 200) {
       if (this.#known.size >= KNOWN_HEADS) this.#known.clear()
-      this.#known.set(text.length, { text, method: response.method, like: copyOf(response) })
+      this.#last = { text, method: response.method, like: copyOf(response) }
+      this.#known.set(text.length, this.#last)
     }
     return response
   }
@@ -61,6 +79,7 @@ function copyOf(like: HttpResponse): HttpResponse {
   response.framing = like.framing
   response.announced = like.announced
   response.keepAlive = like.keepAlive
+  response.setsCookies = like.setsCookies
   return response
 }
 
@@ -134,7 +153,8 @@ function frame(response: HttpResponse, limits: HeadLimits): void {
         coding === undefined
           ? line.slice(18).trim().toLowerCase()
           : `${coding}, ${line.slice(18).trim().toLowerCase()}`
-    }
+    } else if (first === 0x73 && line.slice(0, 11).toLowerCase() === 'set-cookie:')
+      response.setsCookies = true
   }
   const tokens = connection === '' ? [] : connection.split(',').map((token) => token.trim())
   response.keepAlive = response.minor === 1 ? !tokens.includes('close') : tokens.includes('keep-alive')

@@ -53,7 +53,7 @@ export class ResponseParser {
   #rest: Buffer = EMPTY
   #state: State = 'head'
   #response!: HttpResponse
-  #interim: HttpResponse[] = []
+  readonly #interim: HttpResponse[] = []
   #missing = 0
   #parts: Buffer[] = []
   #size = 0
@@ -154,28 +154,30 @@ export class ResponseParser {
   #head(data: Buffer, at: number): number {
     if (this.#closing)
       throw new Broken('after-close', 'bytes follow a response that announced the close', 'RFC 9112 9.6')
-    const length = data.indexOf(HEAD_END, at) - at
-    if (length < 0 || length > this.#limit.headBytes) {
-      checkUnfinished(data.subarray(at), length, this.#limit.headBytes)
-      return 0
-    }
-    const text = data.toString('latin1', at, at + length)
     const method = this.#expected[0]
-    const response = this.#heads.read(text, method, this.#limit)
+    let response = this.#heads.same(data, at, method)
+    if (response === undefined) {
+      const length = data.indexOf(HEAD_END, at) - at
+      if (length < 0 || length > this.#limit.headBytes) {
+        checkUnfinished(data.subarray(at), length, this.#limit.headBytes)
+        return 0
+      }
+      response = this.#heads.read(data.toString('latin1', at, at + length), method, this.#limit)
+    }
+    const used = response.headBytes
     if (response.status < 200 && response.status !== 101) {
       this.#interim.push(response)
-      return length + 4
+      return used
     }
     this.#missing = response.announced
     this.#state = STATE_OF[response.framing]
-    response.interim = this.#interim
-    if (this.#interim.length > 0) this.#interim = []
+    if (this.#interim.length > 0) response.interim = this.#interim.splice(0)
     this.#response = response
     this.#size = 0
     if (response.status === 101) {
       this.#state = 'upgraded'
       this.#expected.shift()
-      const rest = Buffer.from(data.subarray(at + length + 4))
+      const rest = Buffer.from(data.subarray(at + used))
       this.#events.onResponse(response)
       this.#events.onUpgrade?.(response, rest)
       return data.length - at
@@ -183,7 +185,7 @@ export class ResponseParser {
     this.#events.onHead?.(response)
     if (response.framing === 'none' || (response.framing === 'length' && this.#missing === 0))
       this.#complete(EMPTY)
-    return length + 4
+    return used
   }
 
   #count(bytes: number): void {
@@ -274,7 +276,8 @@ export class ResponseParser {
         'RFC 9112 7.1.2'
       )
     const colon = line.indexOf(':')
-    this.#response.trailers.push([line.slice(0, colon), line.slice(colon + 1).trim()])
+    const trailer: [string, string] = [line.slice(0, colon), line.slice(colon + 1).trim()]
+    this.#response.trailers = [...this.#response.trailers, trailer]
     return line.length + 2
   }
 

@@ -1,6 +1,8 @@
 /** An HTTP/1 response as a value, and requests as bytes. */
 const EMPTY = Buffer.alloc(0)
 const COLON = 0x3a
+const NO_TRAILERS: readonly [string, string][] = []
+const NO_INTERIM: readonly HttpResponse[] = []
 
 export interface ParseError {
   /** Bytes from the start of the response in which the rule is broken. */
@@ -27,11 +29,13 @@ export class HttpResponse {
   body: Buffer = EMPTY
   /** Bytes of the body on the wire, chunk framing included. */
   bodyBytes = 0
-  trailers: [string, string][] = []
+  trailers: readonly [string, string][] = NO_TRAILERS
   /** The server keeps the connection open after this response, by its own words. */
   keepAlive = true
   /** 1xx responses that came before. */
-  interim: HttpResponse[] = []
+  interim: readonly HttpResponse[] = NO_INTERIM
+  /** It has a Set-Cookie field. */
+  setsCookies = false
 
   constructor(
     method: string,

@@ -40,6 +40,7 @@ export class Session {
 
   /** The token and number of a request again, for the time in which its answer is judged. */
   recall({ token, seq }: { token: string; seq: string }): void {
+    if (this.values['token'] === token) return
     this.values['token'] = token
     this.values['seq'] = seq
   }

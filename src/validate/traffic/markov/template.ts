@@ -3,14 +3,19 @@ export type Values = Record<string, string | undefined>
 
 const VARIABLE = /\{\{\s*([a-z_][a-z0-9_]*)\s*\}\}/gi
 
+/** Values of these need no escape anywhere. */
+const PLAIN_NAMES = new Set(['token', 'walker', 'secret', 'seq'])
+
 /** Static texts and, between them, names of variables. */
 export class Template {
   readonly texts: readonly string[]
   readonly names: readonly string[]
+  readonly #plain: readonly boolean[]
 
   constructor(texts: readonly string[], names: readonly string[]) {
     this.texts = texts
     this.names = names
+    this.#plain = names.map((name) => PLAIN_NAMES.has(name))
   }
 
   static parse(source: string): Template {
@@ -31,7 +36,7 @@ export class Template {
     let out = this.texts[0]!
     for (let i = 0; i < this.names.length; i++) {
       const value = values[this.names[i]!] ?? ''
-      out += (escape === undefined ? value : escape(value)) + this.texts[i + 1]!
+      out += (escape === undefined || this.#plain[i]! ? value : escape(value)) + this.texts[i + 1]!
     }
     return out
   }

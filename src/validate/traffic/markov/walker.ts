@@ -46,6 +46,9 @@ const RECONNECT_MS = 100
 const DEEPEST_PIPELINE = 8
 /** Every read ends in a callback before the next begins, so that one buffer serves all connections. */
 const READ_BUFFER = Buffer.allocUnsafe(64 * 1024)
+/** Beginnings of the read buffer by length: most answers have one of few lengths. */
+const VIEWS = 4096
+const views: Buffer[] = []
 
 /**
  * What all walkers want to send, let go at the end of the loop's turn: a server that is woken once for many requests
@@ -208,7 +211,9 @@ export class Walker {
     if (this.#socket !== socket) return true
     this.#readAt = performance.now()
     this.#keep(count)
-    this.#parser.push(READ_BUFFER, 0, count)
+    this.#parser.push(
+      count < VIEWS ? (views[count] ??= READ_BUFFER.subarray(0, count)) : READ_BUFFER.subarray(0, count)
+    )
     return true
   }
 
@@ -353,7 +358,7 @@ export class Walker {
     const { step } = exchange
     this.#last = step
     const answer = new Answer(response, exchange.token)
-    if (response.header('set-cookie') !== undefined) this.session.takeCookies(response)
+    if (response.setsCookies) this.session.takeCookies(response)
     this.session.recall(exchange)
     this.#events.answered(this, exchange, answer, this.#readAt)
     this.#remember(step, exchange, answer)
