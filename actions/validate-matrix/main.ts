@@ -3,6 +3,7 @@ import { uploadArtifact } from '../../src/kit/artifact.ts'
 import type { Outcome } from '../../src/kit/errors.ts'
 import { appendSummary } from '../../src/kit/summary.ts'
 import { tellValidation } from '../../src/cli/validate.ts'
+import { runMark } from '../../src/target/watchdog.ts'
 import { verdictLine } from '../../src/report/screen.ts'
 import spec from './spec.ts'
 
@@ -17,7 +18,7 @@ export async function validateMatrix({
   state,
   setOutputs
 }: Context): Promise<Outcome> {
-  state.save('started', String(process.pid))
+  state.save('run', runMark)
   const { document, verdict, resultsPath, summaryPath, summary, seed, out } = await tellValidation(
     inputs,
     given,

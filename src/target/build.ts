@@ -1,5 +1,4 @@
 /** Makes a server ready to start: toolchain, engine, build into a cache keyed by everything that went into it. */
-import { execa } from 'execa'
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { cp, mkdir, readFile, rename, rm } from 'node:fs/promises'
@@ -14,6 +13,7 @@ import {
   type CelerisChoice
 } from './celeris.ts'
 import type { ServerSpec } from './manifest.ts'
+import { runProgram } from './run.ts'
 import { hashFolders, SKIPPED } from './sources.ts'
 import {
   engineObstacle,
@@ -23,6 +23,7 @@ import {
   type NotRun,
   type Tool
 } from './toolchain.ts'
+import { guardFolder } from './watchdog.ts'
 
 export interface Prepared {
   argv: string[]
@@ -114,6 +115,7 @@ async function build(
   // Python environments know their own path: they are built where they stay.
   const inPlace = server.toolchain === 'python'
   const work = inPlace ? out : `${out}.${process.pid}.${randomBytes(3).toString('hex')}`
+  const release = inPlace ? undefined : guardFolder(work)
   try {
     await rm(work, { recursive: true, force: true })
     await mkdir(work, { recursive: true })
@@ -127,21 +129,19 @@ async function build(
     for (const command of server.build) {
       const [program, ...args] = fill(command, server, work, tool)
       const full = program === 'go' && args[0] === 'build' ? ['build', ...flags, ...args.slice(1)] : args
-      const run = await execa(program!, full, {
+      const run = await runProgram(program!, full, {
         cwd: work,
-        reject: false,
-        all: true,
-        stdin: 'ignore',
-        timeout: BUILD_MS,
-        cancelSignal: options.signal,
+        timeoutMs: BUILD_MS,
+        signal: options.signal,
         env: GO_ENV
       })
       if (run.failed) {
-        const why = run.isCanceled
-          ? 'stopped'
-          : run.timedOut
-            ? 'no end within 8 minutes'
-            : tailOf(run.all ?? run.shortMessage)
+        const why =
+          run.cut === undefined
+            ? tailOf(run.output)
+            : run.cut === 'stopped'
+              ? 'stopped'
+              : 'no end within 8 minutes'
         return await refuse(work, {
           reason: `the build failed: ${program} ${full.join(' ')}: ${why}`,
           fix: `run it in ${dir} and repair what it says`
@@ -163,6 +163,8 @@ async function build(
       reason: `the build failed: ${message.split('\n')[0] ?? ''}`,
       fix: `look at ${options.cacheDir ?? defaultCache()}`
     })
+  } finally {
+    release?.()
   }
 }
 

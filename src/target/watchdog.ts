@@ -10,8 +10,11 @@ import { randomBytes } from 'node:crypto'
 import { processesMarked } from './processes.ts'
 
 const MARK = 'PROBATORIUM_LAUNCH'
-/** The post step of an action finds what a run left behind by this one. */
 const RUN = 'PROBATORIUM_RUN'
+const run = randomBytes(8).toString('hex')
+
+/** Stands in the environment of everything that this process starts: the post step of an action finds by it what a run left behind. */
+export const runMark = `${RUN}=${run}`
 
 const SCRIPT = `
 without() { rest=' '; for one in $2; do [ "$one" = "$1" ] || rest="$rest$one "; done; echo "$rest"; }
@@ -100,7 +103,7 @@ export function guard(): Guard {
     }
   }
   return {
-    env: { [MARK]: mark, [RUN]: String(process.pid) },
+    env: { [MARK]: mark, [RUN]: run },
     group(pgid) {
       group = pgid
       offGroup = enter('group', pgid)
