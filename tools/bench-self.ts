@@ -14,7 +14,7 @@ const PARTS = ['walkers', 'startup', 'size', 'memory'] as const
 const HELP = `npm run bench:self -- [options]
   --only LIST          some of ${PARTS.join(', ')}
   --rounds N           rounds of autocannon and walkers in turn (default 4)
-  --seconds N          seconds of each (default 6)
+  --requests N         requests of each (default 400000)
   --connections N      connections of each (default 32)
   --memory DURATION    length of the run whose memory is looked at (default 60s; the target speaks of 10m)
   --check              exit code 1 where a target is missed`
@@ -33,7 +33,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string', default: PARTS.join(',') },
     rounds: { type: 'string', default: '4' },
-    seconds: { type: 'string', default: '6' },
+    requests: { type: 'string', default: '400000' },
     connections: { type: 'string', default: '32' },
     memory: { type: 'string', default: '60s' },
     check: { type: 'boolean', default: false },
@@ -45,7 +45,7 @@ async function walkers(): Promise<Row[]> {
   const rounds = Number(values.rounds)
   const { autocannon, walkers, ratio, peakMiB, doubts } = await measureThroughput(
     rounds,
-    Number(values.seconds),
+    Number(values.requests),
     Number(values.connections)
   )
   for (const doubt of doubts) console.log(`  counts differ: ${doubt}`)

@@ -10,24 +10,25 @@ const HEAD = `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Lengt
 const NOT_FOUND = 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n'
 let answered = 0
 
+const PATH = 'GET /t/'
+
 function answer(request: string): string {
-  const end = request.indexOf(' ', 7)
-  if (!request.startsWith('GET /t/') || end < 0) return NOT_FOUND
+  const end = request.indexOf(' ', PATH.length)
+  if (!request.startsWith(PATH) || end < 0) return NOT_FOUND
   answered += 1
-  return HEAD + `{"token":"${request.slice(7, end)}"}`.padEnd(BODY_BYTES)
+  return `${HEAD}${`{"token":"${request.slice(PATH.length, end)}"}`.padEnd(BODY_BYTES)}`
 }
 
 const server = createServer({ noDelay: true }, (socket) => {
   let rest = ''
-  socket.setEncoding('latin1')
-  socket.on('data', (text: string) => {
-    rest += text
-    for (;;) {
-      const end = rest.indexOf(REQUEST_END)
-      if (end < 0) return
-      socket.write(answer(rest.slice(0, end)), 'latin1')
-      rest = rest.slice(end + REQUEST_END.length)
+  socket.on('data', (bytes: Buffer) => {
+    const text = rest + bytes.toString('latin1')
+    let at = 0
+    for (let end = text.indexOf(REQUEST_END); end >= 0; end = text.indexOf(REQUEST_END, at)) {
+      socket.write(answer(text.slice(at, end)), 'latin1')
+      at = end + REQUEST_END.length
     }
+    rest = text.slice(at)
   })
   socket.on('error', () => socket.destroy())
 })

@@ -1,6 +1,7 @@
 /** Requests per CPU second: the walkers against autocannon, in turns on one server. */
 import { fork, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { median, type Usage } from './usage.ts'
@@ -20,22 +21,24 @@ const here = import.meta.dirname
 
 export async function measureThroughput(
   rounds: number,
-  seconds: number,
+  requests: number,
   connections: number
 ): Promise<Throughput> {
   const server = fork(join(here, 'server.ts'))
   try {
     const [{ port }] = (await once(server, 'message')) as [{ port: number }]
     const url = `http://127.0.0.1:${port}`
+    // Nothing is counted of the first starts: they fill the cache of compiled code, which both then have.
+    for (const name of ['autocannon', 'walkers'] as const)
+      await generate(name, argumentsOf(name, url, 1, 1000))
     const result: Throughput = { autocannon: [], walkers: [], ratio: 0, peakMiB: 0, doubts: [] }
     for (let round = 0; round < rounds; round++) {
       // The first of a pair may find a cooler machine: each goes first as often.
       const order =
         round % 2 === 0 ? (['autocannon', 'walkers'] as const) : (['walkers', 'autocannon'] as const)
       for (const name of order) {
-        const extra = name === 'walkers' ? [join(here, 'model.yaml')] : []
         await counted(server)
-        const usage = await generate(name, [url, String(connections), String(seconds), ...extra])
+        const usage = await generate(name, argumentsOf(name, url, connections, requests))
         const answered = await counted(server)
         result[name].push(answered / usage.cpuSeconds)
         if (name === 'walkers') result.peakMiB = Math.max(result.peakMiB, usage.peakMiB)
@@ -61,9 +64,15 @@ async function counted(server: ChildProcess): Promise<number> {
   return answered
 }
 
+function argumentsOf(name: string, url: string, connections: number, requests: number): string[] {
+  const model = name === 'walkers' ? [join(here, 'model.yaml')] : []
+  return [url, String(connections), String(requests), ...model]
+}
+
 async function generate(name: string, args: string[]): Promise<Usage> {
   const child = spawn(process.execPath, ['--no-warnings', join(here, `${name}.ts`), ...args], {
-    stdio: ['ignore', 'pipe', 'inherit']
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'probatorium-bench-cache') }
   })
   const [output, [code]] = await Promise.all([
     text(child.stdout),

@@ -1,5 +1,5 @@
 /**
- * The product's own walkers as a process of their own: `walkers.ts URL WALKERS SECONDS MODEL`. The slice runs as in a
+ * The product's own walkers as a process of their own: `walkers.ts URL WALKERS REQUESTS MODEL`. The slice runs as in a
  * cell, with the books of a cell; nothing is switched off.
  */
 import { attach } from '../../src/target/attach.ts'
@@ -10,7 +10,8 @@ import { loadMarkov, markovSlice } from '../../src/validate/traffic/markov/index
 import { LoopVitals } from '../../src/validate/vitals.ts'
 import { usage } from './usage.ts'
 
-const [url, walkers, seconds, model] = process.argv.slice(2)
+const [url, walkers, requests, model] = process.argv.slice(2)
+const LONGEST_MS = 120_000
 const signal = new AbortController().signal
 const target = await attach({ url: url!, routes: {}, signal })
 /** What the preflight would learn, but no pipelining: autocannon does not either. */
@@ -33,6 +34,7 @@ const tally = new TallyBook()
 const ledger = new CoverageBook()
 const findings = new FindingBook('bench/self', () => undefined)
 const vitals = new LoopVitals()
+const begun = performance.now()
 await markovSlice(loadMarkov(model!)).run({
   cell: 'bench/self',
   refapp: 'bench',
@@ -40,7 +42,10 @@ await markovSlice(loadMarkov(model!)).run({
   target,
   capabilities,
   random: new RandomStreams('0x1'),
-  deadline: performance.now() + Number(seconds) * 1000,
+  // The time is up when the requests are done.
+  get deadline() {
+    return tally.get('requests_sent') < Number(requests) ? begun + LONGEST_MS : 0
+  },
   signal,
   concurrency: Number(walkers),
   tally,
