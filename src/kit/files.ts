@@ -5,8 +5,18 @@ import { access, constants, mkdir, open, rename, rm, stat } from 'node:fs/promis
 import { basename, dirname, join } from 'node:path'
 import { InfraError, UserError } from './errors.ts'
 
+/** SQLite's numbers for what the disk says. */
+const SQLITE_CODES = new Map([
+  [8, 'EROFS'],
+  [13, 'ENOSPC']
+])
+
 /** The `code` of an error of the system: `ENOSPC`. */
 export function codeOf(error: unknown): string | undefined {
+  if (typeof error === 'object' && error !== null && 'errcode' in error) {
+    const known = SQLITE_CODES.get(Number(error.errcode))
+    if (known !== undefined) return known
+  }
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
     ? error.code
     : undefined

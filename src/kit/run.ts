@@ -77,7 +77,7 @@ export async function runMain(
 function explainDisk(error: unknown): unknown {
   if (!DISK_CODES.includes(codeOf(error) ?? '')) return error
   const { path } = error as { path?: unknown }
-  return explainWriteError(error, typeof path === 'string' ? path : 'output')
+  return explainWriteError(error, typeof path === 'string' ? path : 'the output folder')
 }
 
 function tell(log: Log, outcome: Outcome, failure: unknown): void {

@@ -71,6 +71,7 @@ export interface MatrixResult {
 /** What a cell spends outside its traffic window: launch, preflight, quiet window, stop. */
 const OVERHEAD_MS = 3500
 const SHORTEST_TRAFFIC_MS = 3000
+const STOPPED = 'the run was stopped before this cell'
 
 /** Runs the matrix. The document is on disk after every cell, also when this throws. */
 export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
@@ -79,13 +80,28 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
   const prior = options.resume === undefined ? undefined : await readResults(options.resume)
   const backends = new Backends(options.backends)
   const cells: Cell[] = []
+  let left: PlannedCell[] = []
+  let ended = false
+  /** The cells that the run has not come to; a document that is read before its end shows them. */
+  const missing = (): Cell[] =>
+    left
+      .filter(({ refapp, engine }) => !cells.some((cell) => cell.refapp === refapp && cell.engine === engine))
+      .map(({ refapp, engine }) => ({
+        refapp,
+        engine,
+        arch: options.arch,
+        status: 'not_run',
+        failure_reason: STOPPED,
+        fix: `--resume ${resultsPath}`
+      }))
   const build = (): ResultDocument => ({
     schema_version: SCHEMA_VERSION,
     host_arch_pair: `${process.platform}/${options.arch}`,
     validation_results: {
       started_at: startedAt,
       finished_at: new Date().toISOString(),
-      ...(options.signal.aborted ? { aborted: true } : {}),
+      // Until the end is reached, what is on disk says that it was not.
+      ...(ended && !options.signal.aborted ? {} : { aborted: true }),
       run: {
         suite_version: options.suiteVersion,
         seed: options.seed,
@@ -96,40 +112,37 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
         command: options.command
       },
       ...(prior === undefined ? {} : { resume: resumeOf(options, prior, cells) }),
-      cells
+      cells: [...cells, ...missing()]
     }
   })
   const write = async (): Promise<void> => writeFileAtomic(resultsPath, formatResultDocument(build()))
 
   try {
+    // An older result in this folder is not taken for the new one; the one to resume from stays until its cells are here.
+    if (prior === undefined) await write()
     const { runnable, notRun } = await planCells(options, backends)
     const inherited = inherit(prior, runnable, options)
+    left = inherited.left
     cells.push(...notRun, ...inherited.cells)
-    options.onPlanned?.({ runnable: inherited.left, notRun })
+    options.onPlanned?.({ runnable: left, notRun })
     await write()
-    const share = options.durationMs / Math.max(1, inherited.left.length)
-    for (const planned of inherited.left) {
+    const share = options.durationMs / Math.max(1, left.length)
+    for (const planned of left) {
       if (options.signal.aborted) break
       const cell = await oneCell(planned, Math.max(SHORTEST_TRAFFIC_MS, share - OVERHEAD_MS), options)
       cells.push(cell)
       await write()
       options.onCell?.(cell)
     }
-    for (const { refapp, engine } of inherited.left) {
-      if (cells.some((cell) => cell.refapp === refapp && cell.engine === engine)) continue
-      cells.push({
-        refapp,
-        engine,
-        arch: options.arch,
-        status: 'not_run',
-        failure_reason: 'the run was stopped before this cell',
-        fix: `--resume ${resultsPath}`
-      })
-    }
-  } finally {
+    ended = true
+  } catch (error) {
     await backends.stop()
-    await write()
+    // The first error says more than a second one about the same disk.
+    await write().catch(() => undefined)
+    throw error
   }
+  await backends.stop()
+  await write()
   const document = build()
   const verdict = gate(document, {
     failOn: options.failOn,
@@ -219,7 +232,6 @@ export async function planCells(
   const runnable: PlannedCell[] = []
   const notRun: Cell[] = []
   for (const server of servers) {
-    if (signal.aborted) break
     const refuse = ({ reason, fix }: { reason: string; fix: string }): void => {
       notRun.push({
         refapp: server.refapp,
@@ -229,6 +241,10 @@ export async function planCells(
         failure_reason: reason,
         fix
       })
+    }
+    if (signal.aborted) {
+      refuse({ reason: STOPPED, fix: 'run it again' })
+      continue
     }
     const ready = await prepare(server, {
       signal,
