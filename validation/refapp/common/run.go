@@ -61,6 +61,7 @@ func New(name string, predicates []string, tune func(*celeris.Config)) *App {
 	config := celeris.Config{
 		Addr:            *bind,
 		Engine:          kind,
+		Protocol:        celeris.HTTP1,
 		Workers:         *workers,
 		ShutdownTimeout: 5 * time.Second,
 		// Nothing logs per request; warnings say what the engine could not do here.

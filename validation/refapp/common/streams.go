@@ -36,7 +36,9 @@ func (a *App) Sockets(path string) {
 			_ = peer.Close()
 		}
 	})
-	a.Server.GET(path, websocket.New(websocket.Config{
+	// The refusal stands before the middleware: a handler behind it runs after the
+	// upgrade too, and would write an HTTP answer into the WebSocket.
+	a.Server.GET(path, needsUpgrade, websocket.New(websocket.Config{
 		ReadLimit:   socketMessage,
 		IdleTimeout: socketIdleTime,
 		Handler: func(peer *websocket.Conn) {
@@ -61,11 +63,16 @@ func (a *App) Sockets(path string) {
 				messages.Add(1)
 			}
 		},
-	}), func(c *celeris.Context) error {
-		c.SetHeader("upgrade", "websocket")
-		c.SetHeader("connection", "Upgrade")
-		return c.JSON(426, Problem{Error: "upgrade_required", Detail: "this route speaks WebSocket"})
-	})
+	}))
+}
+
+func needsUpgrade(c *celeris.Context) error {
+	if c.IsWebSocket() {
+		return c.Next()
+	}
+	c.SetHeader("upgrade", "websocket")
+	c.SetHeader("connection", "Upgrade")
+	return Refuse(c, 426, Problem{Error: "upgrade_required", Detail: "this route speaks WebSocket"})
 }
 
 // feed publishes numbered events to all subscribers and remembers the newest for those who come back.

@@ -118,6 +118,12 @@ export class Judge implements WalkerEvents {
 
   #content(walker: Walker, exchange: Exchange, answer: Answer): void {
     const { step } = exchange
+    if (step.coded && answer.content() === undefined) {
+      const coding = answer.response.header('content-encoding') ?? ''
+      const title = `step ${step.name}: the body is not of its Content-Encoding (${coding}; RFC 9110 8.4.1)`
+      this.#tell(walker, exchange, 'I-ANSWER', 'MED', title, { source: 'header.content-encoding' })
+      return
+    }
     for (const [source, name] of step.has) {
       if ((walker.session.read(source, answer) ?? '') !== '') continue
       const title = `step ${step.name}: the answer has no ${name}`

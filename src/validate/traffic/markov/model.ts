@@ -49,6 +49,8 @@ export interface Step {
   fields: Template
   /** A Cookie field of the step's own stands in for the walker's cookies: there is one such field (RFC 6265 5.4). */
   ownCookies: boolean
+  /** It says which content codings it takes. */
+  coded: boolean
   body?: Template
   /** Escape of variables within the body. */
   bodyIs: 'json' | 'form' | 'text'
@@ -178,6 +180,7 @@ function buildStep(name: string, step: z.infer<typeof stepSchema>): Step {
     path: Template.parse(path),
     fields: Template.parse(headers.map(([key, value]) => `${key}: ${value}\r\n`).join('')),
     ownCookies: has('cookie'),
+    coded: has('accept-encoding'),
     ...(body === undefined ? {} : { body }),
     bodyIs,
     ...(step.bytes === undefined ? {} : { bytes: step.bytes }),

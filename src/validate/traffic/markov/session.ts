@@ -1,6 +1,7 @@
 /** What one walker knows: its name, its cookies, the values it saved, the tokens it made. */
 import type { RandomStream } from '../../../kit/random.ts'
 import type { HttpResponse } from '../../../wire/http1.ts'
+import { decodeContent } from './coding.ts'
 import type { Source, Step } from './model.ts'
 import { inJson, type Values } from './template.ts'
 
@@ -150,6 +151,8 @@ function atPath(value: unknown, keys: readonly string[]): string | undefined {
   return typeof node === 'string' ? node : JSON.stringify(node)
 }
 
+const EMPTY = Buffer.alloc(0)
+
 /** An answer with its body read at most once. */
 export class Answer {
   readonly response: HttpResponse
@@ -167,8 +170,16 @@ export class Answer {
     return this.#text !== undefined
   }
 
+  /** The content as text, its codings undone; empty where they cannot be. */
   text(): string {
-    return (this.#text ??= this.response.body.toString('utf8'))
+    return (this.#text ??= (this.content() ?? EMPTY).toString('utf8'))
+  }
+
+  /** The body without its content codings; undefined where they cannot be undone. */
+  content(): Buffer | undefined {
+    const { response } = this
+    const codings = response.body.length === 0 ? undefined : response.header('content-encoding')
+    return codings === undefined ? response.body : decodeContent(codings, response.body)
   }
 
   /** The body as JSON; undefined where it is none. */

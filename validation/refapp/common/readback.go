@@ -1,0 +1,66 @@
+package common
+
+import (
+	"expvar"
+	"hash/maphash"
+	"os"
+	"regexp"
+	"sync"
+)
+
+// ReadBack counts how often a driver app found again what it had just written,
+// asking over another connection. It publishes drv_reads, drv_read_hits,
+// drv_read_misses (I-DRV) and drv_read_errors.
+type ReadBack struct {
+	reads, hits, misses, errors *expvar.Int
+	seed                        maphash.Seed
+	stripes                     [256]sync.Mutex
+}
+
+// ReadBack returns the app's tally.
+func (a *App) ReadBack() *ReadBack {
+	return &ReadBack{
+		reads:  a.Vars.Counter("drv_reads"),
+		hits:   a.Vars.Counter("drv_read_hits"),
+		misses: a.Vars.Counter("drv_read_misses"),
+		errors: a.Vars.Counter("drv_read_errors"),
+		seed:   maphash.MakeSeed(),
+	}
+}
+
+// Lock keeps other writers of the same owner out from the write to its reading
+// back: a thing that its owner removed in between would look like a lost one.
+func (r *ReadBack) Lock(owner string) (unlock func()) {
+	stripe := &r.stripes[maphash.String(r.seed, owner)%uint64(len(r.stripes))]
+	stripe.Lock()
+	return stripe.Unlock
+}
+
+// Count takes the outcome of one reading back. An error of the backend is neither hit nor miss.
+func (r *ReadBack) Count(found bool, err error) {
+	r.reads.Add(1)
+	switch {
+	case err != nil:
+		r.errors.Add(1)
+	case found:
+		r.hits.Add(1)
+	default:
+		r.misses.Add(1)
+	}
+}
+
+var namespaceForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,40}$`)
+
+// Namespace is what the names of everything that this app keeps in a backend
+// begin with: PROBATORIUM_NAMESPACE (default "probatorium") and the engine, so
+// that engines and runs that share a backend do not meet.
+func (a *App) Namespace() string {
+	space := os.Getenv("PROBATORIUM_NAMESPACE")
+	if space == "" {
+		space = "probatorium"
+	}
+	if !namespaceForm.MatchString(space) {
+		Fail(2, "PROBATORIUM_NAMESPACE: lower-case letters, digits and _ are allowed, up to 41")
+	}
+	return space + "_" + a.Engine
+}
