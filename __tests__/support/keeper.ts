@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
 
 const bug = process.argv[process.argv.indexOf('-engine') + 1] ?? 'strict'
 const items = new Map<string, { name: string; owner: string }>()
@@ -20,6 +21,14 @@ function reply(response: ServerResponse, status: number, value?: unknown): void 
     status,
     status === 204 ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
   )
+  response.end(body)
+}
+
+/** An answer in gzip, as the client takes it; `miscodes` says so of plain text. */
+function replyCoded(response: ServerResponse, value: unknown): void {
+  const text = JSON.stringify(value)
+  const body = bug === 'miscodes' ? Buffer.from(text) : gzipSync(text)
+  response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': body.length })
   response.end(body)
 }
 
@@ -43,6 +52,7 @@ function handle(request: IncomingMessage, response: ServerResponse, body: string
     const id = `i${(made += 1)}`
     if (bug !== 'lost-write' || made % 5 !== 0)
       items.set(id, { name: bug === 'stale-write' && made % 5 === 0 ? 'old' : name, owner })
+    if (bug !== 'hides-location') response.setHeader('location', `/items/${id}`)
     if (bug === 'hides-token') return reply(response, 201, { id, name: 'something' })
     return reply(response, 201, { id, name })
   }
@@ -72,6 +82,7 @@ function handle(request: IncomingMessage, response: ServerResponse, body: string
   }
   if (bug === 'never-answers' && requests % 200 === 0) return
   previous = item.name
+  if (request.headers['accept-encoding'] === 'gzip') return replyCoded(response, item)
   return reply(response, 200, item)
 }
 
