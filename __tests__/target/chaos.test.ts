@@ -1,9 +1,9 @@
 import { afterAll, expect, test } from '@jest/globals'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseResultDocument } from '../../src/documents/result.ts'
 import { takeCensus } from '../../src/target/census.ts'
-import { alive, scratch, start } from '../support/suite.ts'
+import { alive, documentOf, scratch, start, suite } from '../support/suite.ts'
 
 const folder = scratch()
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -18,7 +18,7 @@ server.listen(0, '127.0.0.1', () => console.log('ready addr=127.0.0.1:' + server
 process.on('SIGTERM', () => { if (!process.env.DEAF) process.exit(0) })
 `
 
-function begin(name: string, env: Record<string, string> = {}) {
+function begin(name: string, env: Record<string, string> = {}, duration = '40s') {
   const out = join(folder, name)
   const pids = join(folder, `${name}.pids`)
   const file = join(folder, `${name}.yml`)
@@ -39,7 +39,7 @@ function begin(name: string, env: Record<string, string> = {}) {
     '--slices',
     'markov',
     '--duration',
-    '40s',
+    duration,
     '--out',
     out
   ])
@@ -99,29 +99,77 @@ test.each([300, 2500])(
   60_000
 )
 
-test('a cell that ran is taken over by --resume', async () => {
-  const { out, child, done, servers } = begin('resume')
-  await until(() => servers().length >= 4, 40_000)
-  child.kill('SIGTERM')
+/** A build that starts a child, and one that leaves the process group. */
+test.each(['SIGINT', 'SIGKILL'] as const)(
+  '%s in a build leaves no process',
+  async (signal) => {
+    const name = `build-${signal}`
+    const pids = join(folder, `${name}.pids`)
+    const dir = join(folder, name)
+    mkdirSync(dir)
+    const script = `echo $$ >>${pids}; setsid sleep 300 & echo $! >>${pids}; sleep 300 & echo $! >>${pids}; wait`
+    const refapp = { slug: 'x', engines: ['a', 'b'], dir, build: [['sh', '-c', script]], run: ['x'] }
+    writeFileSync(join(folder, `${name}.yml`), JSON.stringify({ refapps: [refapp] }))
+    const cache = join(folder, `${name}-cache`)
+    const out = join(folder, `${name}-out`)
+    const { child, done } = start(['validate', '--config', join(folder, `${name}.yml`), '--out', out], {
+      env: { XDG_CACHE_HOME: cache }
+    })
+    const built = (): number[] =>
+      existsSync(pids) ? readFileSync(pids, 'utf8').trim().split('\n').map(Number) : []
+    expect(await until(() => built().length >= 3, 20_000)).toBe(true)
+    child.kill(signal)
+    expect((await done).code).toBe(signal === 'SIGINT' ? 130 : null)
+    expect(await until(() => built().every((pid) => !alive(pid)), 8000)).toBe(true)
+    const { aborted, cells } = documentOf(out).validation_results
+    expect(aborted).toBe(true)
+    if (signal === 'SIGINT') expect(cells.map(({ status }) => status)).toEqual(['not_run', 'not_run'])
+    // The half build is gone too.
+    const halves = (): string[] =>
+      existsSync(join(cache, 'probatorium')) ? readdirSync(join(cache, 'probatorium')) : []
+    expect(await until(() => halves().length === 0, 8000)).toBe(true)
+  },
+  60_000
+)
+
+test('a second SIGINT ends at once, and the server with it', async () => {
+  const { child, done, servers } = begin('twice', { DEAF: '1' })
+  expect(await until(() => servers().length >= 2, 20_000)).toBe(true)
+  child.kill('SIGINT')
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  child.kill('SIGINT')
+  expect((await done).code).toBe(130)
+  expect(await until(() => servers().every((pid) => !alive(pid)), 8000)).toBe(true)
+}, 60_000)
+
+test('a run that dies in the middle leaves a document that is not green, and is resumed from it', async () => {
+  const { out, child, done, servers } = begin('middle', {}, '16s')
+  // The second cell runs: the first one is written and passed.
+  expect(await until(() => servers().length >= 4, 40_000)).toBe(true)
+  child.kill('SIGKILL')
   await done
   const results = join(out, 'validate-results.json')
-  const again = start([
-    'validate',
-    '--config',
-    join(folder, 'resume.yml'),
-    '--slices',
-    'markov',
-    '--duration',
-    '8s',
-    '--resume',
-    results,
-    '--out',
-    join(folder, 'resumed')
+  const left = documentOf(out).validation_results
+  expect(left.aborted).toBe(true)
+  expect(left.cells.map(({ engine, status }) => [engine, status])).toEqual([
+    ['a', 'pass'],
+    ['b', 'not_run']
   ])
-  expect((await again.done).code).toBe(0)
-  const { resume, cells } = parseResultDocument(
-    readFileSync(join(folder, 'resumed', 'validate-results.json'), 'utf8')
-  ).validation_results
+  expect((await suite(['gate', results])).code).toBe(130)
+  expect(await until(() => servers().every((pid) => !alive(pid)), 8000)).toBe(true)
+
+  // Into the same folder: the old cells stay until they are in the new document.
+  const config = join(folder, 'middle.yml')
+  const again = ['validate', '--config', config, '--duration', '8s', '--resume', results]
+  const other = await suite([...again, '--slices', 'ws', '--out', join(folder, 'other')])
+  expect(other.all).not.toMatch(/defect/)
+  expect(documentOf(join(folder, 'other')).validation_results.resume).toMatchObject({
+    inherited_cells: 0,
+    not_inherited: ['x/a: it ran markov', 'x/b: it was not_run']
+  })
+  expect((await suite([...again, '--slices', 'markov', '--out', out])).code).toBe(0)
+  const { resume, cells, aborted } = documentOf(out).validation_results
+  expect(aborted).toBeUndefined()
   expect(resume).toMatchObject({
     inherited_cells: 1,
     ran_cells: 1,
@@ -133,7 +181,7 @@ test('a cell that ran is taken over by --resume', async () => {
     ['a', 'pass', true],
     ['b', 'pass', false]
   ])
-}, 90_000)
+}, 120_000)
 
 test('a stderr of megabytes does not hang the server', async () => {
   const file = join(folder, 'loud.yml')
