@@ -116,6 +116,11 @@ export class Inbound {
       frame: values[SETTING.MAX_FRAME_SIZE] ?? last.frame,
       table: values[SETTING.HEADER_TABLE_SIZE] ?? last.table
     })
+    this.#limitTable()
+  }
+
+  #limitTable(): void {
+    this.#decoder.limit(Math.max(...this.#ours.map(({ table }) => table)))
   }
 
   /** Longest frame that we may be sent. */
@@ -190,7 +195,7 @@ export class Inbound {
         return fault('settings', 'SETTINGS is acknowledged more often than it was sent', '6.5.3')
       this.settingsAcks += 1
       this.#ours.shift()
-      this.#decoder.limit(this.#ours[0]!.table)
+      this.#limitTable()
       return undefined
     }
     if (payload.length % 6 !== 0) return fault('settings', 'SETTINGS of the server has a bad length', '6.5')
