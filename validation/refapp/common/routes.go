@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/goceleris/celeris"
@@ -72,12 +73,22 @@ func EchoHandler(c *celeris.Context) error {
 }
 
 // fields leaves out the pseudo-fields that celeris puts before the fields of a
-// request. One that came among the fields stays.
+// request. One that came among the fields stays. Where the authority stands
+// alone there (HTTP/2, and the engine std), it is told as host.
 func fields(all [][2]string) [][2]string {
+	told := make([][2]string, 0, len(all)+1)
+	authority := ""
 	for len(all) > 0 && strings.HasPrefix(all[0][0], ":") {
+		if all[0][0] == ":authority" {
+			authority = all[0][1]
+		}
 		all = all[1:]
 	}
-	return all
+	hosts := func(field [2]string) bool { return field[0] == "host" }
+	if authority != "" && !slices.ContainsFunc(all, hosts) {
+		told = append(told, [2]string{"host", authority})
+	}
+	return append(told, all...)
 }
 
 // UploadHandler digests the body, or the part named "file" of a multipart/form-data body.
