@@ -7,6 +7,7 @@ import type { RandomStream } from '../../../kit/random.ts'
 import { ResponseParser, type HttpResponse, type ParseError } from '../../../wire/http1.ts'
 import type { Step } from './model.ts'
 import type { Route } from './path.ts'
+import { Recorder } from './recorder.ts'
 import { Answer, Session } from './session.ts'
 
 export interface Exchange {
@@ -40,8 +41,6 @@ export interface WalkerEvents {
   loggedOut(): void
 }
 
-const RING_BYTES = 16 * 1024
-const KEPT_REQUESTS = 16
 const RECONNECT_MS = 100
 const DEEPEST_PIPELINE = 8
 /** Every read ends in a callback before the next begins, so that one buffer serves all connections. */
@@ -95,11 +94,7 @@ export class Walker {
   #renewing = false
   #answersOnThis = 0
   #last: Step | undefined
-  readonly #requests: string[] = []
-  #requestAt = 0
-  readonly #ring = Buffer.allocUnsafe(RING_BYTES)
-  #ringAt = 0
-  #ringFull = false
+  readonly #recorder = new Recorder()
   #loggedIn = false
 
   constructor(options: {
@@ -155,11 +150,7 @@ export class Walker {
 
   /** The last requests of this walker and the last bytes that it received. */
   recent(): { sent: Buffer; received: Buffer } {
-    const received = this.#ringFull
-      ? Buffer.concat([this.#ring.subarray(this.#ringAt), this.#ring.subarray(0, this.#ringAt)])
-      : Buffer.from(this.#ring.subarray(0, this.#ringAt))
-    const requests = [...this.#requests.slice(this.#requestAt), ...this.#requests.slice(0, this.#requestAt)]
-    return { sent: Buffer.from(requests.join(''), 'latin1'), received }
+    return this.#recorder.recent()
   }
 
   #settle(): void {
@@ -210,25 +201,11 @@ export class Walker {
   #data(socket: Socket, count: number): boolean {
     if (this.#socket !== socket) return true
     this.#readAt = performance.now()
-    this.#keep(count)
-    this.#parser.push(
+    const bytes =
       count < VIEWS ? (views[count] ??= READ_BUFFER.subarray(0, count)) : READ_BUFFER.subarray(0, count)
-    )
+    this.#recorder.received(bytes)
+    this.#parser.push(bytes)
     return true
-  }
-
-  #keep(count: number): void {
-    let from = Math.max(0, count - RING_BYTES)
-    while (from < count) {
-      const room = Math.min(RING_BYTES - this.#ringAt, count - from)
-      READ_BUFFER.copy(this.#ring, this.#ringAt, from, from + room)
-      this.#ringAt += room
-      from += room
-      if (this.#ringAt === RING_BYTES) {
-        this.#ringAt = 0
-        this.#ringFull = true
-      }
-    }
   }
 
   #closed(code: string): void {
@@ -297,8 +274,7 @@ export class Walker {
       exchange.at = now
       this.#flight.push(exchange)
       this.#parser.expect(exchange.step.method)
-      this.#requests[this.#requestAt] = exchange.sent
-      this.#requestAt = (this.#requestAt + 1) % KEPT_REQUESTS
+      this.#recorder.sent(exchange.sent)
       text += exchange.sent
     }
     this.#socket!.write(text, 'latin1')
