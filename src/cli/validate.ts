@@ -21,8 +21,14 @@ export interface Told extends MatrixResult {
 }
 
 /** The log's colours as the screen wants them. */
-export function paintOf({ style }: Log): Paint {
-  return { good: style.green, bad: style.red, dim: style.dim, bold: style.bold }
+export function paintOf({ style, columns }: Log): Paint {
+  return {
+    good: style.green,
+    bad: style.red,
+    dim: style.dim,
+    bold: style.bold,
+    ...(columns === undefined ? {} : { columns })
+  }
 }
 
 /** Runs a validation and tells its story on the log. */

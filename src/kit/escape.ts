@@ -38,36 +38,3 @@ export function commandData(text: string): string {
 export function commandProperty(text: string): string {
   return commandData(text).replaceAll(':', '%3A').replaceAll(',', '%2C')
 }
-
-/** Text inside HTML, also inside an attribute in double quotes. */
-export function html(text: string): string {
-  return visible(text)
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll("'", '&#39;')
-}
-
-/** Plain text inside a line or a table cell of Markdown: no markup, mention, link or row comes out of it. */
-export function markdown(text: string): string {
-  return html(text)
-    .replace(/[\\`*_{}[\]()#+!|~-]/g, (character) => `&#${character.charCodeAt(0)};`)
-    .replaceAll('@', '&#64;')
-    .replaceAll('://', '&#58;//')
-    .replaceAll('\t', ' ')
-    .replaceAll('\n', ' ')
-}
-
-/** A code span of Markdown that holds any text; also safe in a table cell. */
-export function codeSpan(text: string): string {
-  return `<code>${markdown(text)}</code>`
-}
-
-/** A fenced block of Markdown that no text inside it can close. */
-export function codeBlock(text: string, language = ''): string {
-  const body = visible(text)
-  const longest = Math.max(2, ...[...body.matchAll(/`+/g)].map(([run]) => run.length))
-  const fence = '`'.repeat(longest + 1)
-  return `${fence}${language}\n${body}${body.endsWith('\n') ? '' : '\n'}${fence}\n`
-}

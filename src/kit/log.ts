@@ -36,6 +36,8 @@ export interface Log {
   readonly quiet: boolean
   /** Colours where the output is a terminal, plain text elsewhere. Pad before styling. */
   readonly style: Style
+  /** Width of the terminal in characters; undefined elsewhere. */
+  readonly columns: number | undefined
   info(text: string): void
   /** The answer that was asked for: shown even when quiet. */
   result(text: string): void
@@ -105,6 +107,10 @@ class StreamLog implements Log {
     this.#paint = paint
   }
 
+  get columns(): number | undefined {
+    return this.mode === 'terminal' ? this.#out.columns : undefined
+  }
+
   #line(stream: LogStream, text: string): void {
     const safe = redact(visible(text))
     this.#undraw()
@@ -120,7 +126,7 @@ class StreamLog implements Log {
 
   #redraw(): void {
     if (this.mode !== 'terminal' || this.#progress === '') return
-    const width = Math.max(20, this.#out.columns ?? 80) - 1
+    const width = Math.max(1, (this.columns ?? 80) - 1)
     const line = redact(visible(this.#progress)).replaceAll('\n', ' ').slice(0, width)
     this.#out.write(`${CLEAR_LINE}${this.#paint(this.style.dim(line))}`)
     this.#drawn = true

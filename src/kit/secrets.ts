@@ -16,7 +16,9 @@ function parts(value: string): string[] {
       // Not percent-encoded text: the raw form above is all there is.
     }
   }
-  return [...new Set(found.map((part) => part.trim()))].filter((part) => part.length >= SHORTEST)
+  const trimmed = found.map((part) => part.trim()).filter((part) => part.length >= SHORTEST)
+  // Inside a JSON document the text stands escaped.
+  return [...new Set([...trimmed, ...trimmed.map((part) => JSON.stringify(part).slice(1, -1))])]
 }
 
 /**

@@ -42,7 +42,7 @@ export function cutMarkdown(text: string, limitBytes: number): string {
 
 /**
  * Appends Markdown to the job summary. Returns false where there is none (not in a workflow).
- * Escape untrusted text with `markdown`, `codeSpan` or `codeBlock` of escape.ts.
+ * Untrusted text in it has been escaped by who wrote the Markdown.
  */
 export async function appendSummary(text: string, env: NodeJS.ProcessEnv = process.env): Promise<boolean> {
   const file = env['GITHUB_STEP_SUMMARY']

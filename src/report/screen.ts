@@ -17,6 +17,8 @@ export interface Paint {
   bad(text: string): string
   dim(text: string): string
   bold(text: string): string
+  /** Characters a line; default 120. */
+  columns?: number
 }
 
 export const NO_PAINT: Paint = { good: same, bad: same, dim: same, bold: same }
@@ -25,6 +27,14 @@ function same(text: string): string {
 }
 
 const SHOWN_FINDINGS = 10
+const COLUMNS = 120
+const LONGEST_TEXT = 400
+
+/** Text of a server in one line of ours. */
+function flat(text: string): string {
+  const line = text.replaceAll('\n', '\\n').replaceAll('\t', ' ')
+  return line.length <= LONGEST_TEXT ? line : `${line.slice(0, LONGEST_TEXT - 3)}...`
+}
 
 function painted(line: Pick<CellLine, 'status'>, text: string, paint: Paint): string {
   if (line.status === 'pass') return paint.good(text)
@@ -58,17 +68,35 @@ export function matrixText(view: MatrixView, paint: Paint): string[] {
   const refapps = view.refapps.filter((refapp) => ran.some((line) => line.refapp === refapp))
   if (ran.length < 2) return []
   const first = Math.max(6, ...refapps.map((name) => name.length))
-  const widths = engines.map((engine) => Math.max(engine.length, 7))
-  const head = ['refapp'.padEnd(first), ...engines.map((engine, i) => engine.padEnd(widths[i]!))]
-  const rows = refapps.map((refapp) => {
-    const row = engines.map((engine, i) => {
-      const line = view.lines.find((entry) => entry.refapp === refapp && entry.engine === engine)
-      if (line === undefined) return ' '.repeat(widths[i]!)
-      return painted(line, statusLabel(line.status).padEnd(widths[i]!), paint)
+  const room = Math.max(20, (paint.columns ?? COLUMNS) - first - 2)
+  return sections(engines, room).flatMap((part) => {
+    const rows = refapps.map((refapp) => {
+      const row = part.map(({ name, width }) => {
+        const line = view.lines.find((entry) => entry.refapp === refapp && entry.engine === name)
+        if (line === undefined) return ' '.repeat(width)
+        return painted(line, statusLabel(line.status).padEnd(width), paint)
+      })
+      return `  ${[refapp.padEnd(first), ...row].join(' ')}`.trimEnd()
     })
-    return `  ${[refapp.padEnd(first), ...row].join(' ')}`.trimEnd()
+    const head = ['refapp'.padEnd(first), ...part.map(({ name, width }) => name.padEnd(width))]
+    return [`  ${head.join(' ')}`.trimEnd(), ...rows]
   })
-  return [`  ${head.join(' ')}`.trimEnd(), ...rows]
+}
+
+/** The engines in as many tables as the width asks for. */
+function sections(engines: readonly string[], room: number): { name: string; width: number }[][] {
+  const parts: { name: string; width: number }[][] = []
+  let used = room
+  for (const name of engines) {
+    const width = Math.max(name.length, 7)
+    if (used + 1 + width > room) {
+      parts.push([])
+      used = 0
+    }
+    parts.at(-1)!.push({ name, width })
+    used += 1 + width
+  }
+  return parts
 }
 
 /** `FAIL: 1 HIGH, 1 MED in 1 of 6 cells; 8 cells not run` */
@@ -98,13 +126,15 @@ export function findingsText(document: ResultDocument, paint: Paint): string[] {
   const { findings } = matrixView(document)
   const lines: string[] = []
   for (const finding of findings.slice(0, SHOWN_FINDINGS)) {
-    const parts = [finding.predicate, shortCell(finding.cell), finding.case, finding.standard].filter(Boolean)
+    const parts = [finding.predicate, shortCell(finding.cell), finding.case, finding.standard]
+      .filter((part) => part !== undefined && part !== '')
+      .map((part) => flat(part!))
     const severity = finding.severity.padEnd(4)
     lines.push(
       `  ${finding.severity === 'LOW' ? paint.dim(severity) : paint.bad(severity)}  ${parts.join('  ')}`
     )
     const repeats = finding.repeats === undefined ? '' : `   ${finding.repeats.k} of ${finding.repeats.n}`
-    lines.push(`        ${finding.title ?? 'title not stated'}${repeats}`)
+    lines.push(`        ${flat(finding.title ?? 'title not stated')}${repeats}`)
   }
   if (findings.length > SHOWN_FINDINGS) {
     lines.push(`  and ${findings.length - SHOWN_FINDINGS} more in the summary and the results`)

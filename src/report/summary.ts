@@ -1,25 +1,12 @@
 /** The job summary: the story of the first screen as Markdown. Everything a server sent is escaped. */
 import type { ResultDocument, CoverageEntry } from '../documents/result.ts'
 import type { Verdict } from '../documents/verdict.ts'
+import { codeSpan, markdown } from './markdown.ts'
 import { grouped, matrixView, plural, statusLabel } from './matrix.ts'
 import { verdictLine } from './screen.ts'
 
 const SHOWN_ROWS = 20
 const SHOWN_FINDINGS = 50
-
-/** Text that Markdown and HTML take as text. */
-export function escapeMarkdown(text: string): string {
-  return text
-    .replace(/[\u0000-\u001f\u007f]+/g, ' ')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replace(/([\\`*_{}[\]|~#@!])/g, '\\$1')
-}
-
-function code(text: string): string {
-  return `<code>${escapeMarkdown(text)}</code>`
-}
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   return [
@@ -49,11 +36,11 @@ export function summaryMarkdown(document: ResultDocument, verdict: Verdict): str
   const view = matrixView(document)
   const run = document.validation_results.run
   const mark = verdict.outcome === 'pass' ? '✅' : verdict.outcome === 'aborted' ? '⏹️' : '❌'
-  const lines = [`## ${mark} probatorium: ${escapeMarkdown(verdictLine(document, verdict))}`, '']
+  const lines = [`## ${mark} probatorium: ${markdown(verdictLine(document, verdict))}`, '']
   if (run !== undefined) {
     lines.push(
       `Tier ${run.tiers.join(', ')}, slices ${run.slices.join(', ')}, ${run.duration_ms / 1000} s, ` +
-        `seed ${code(run.seed)}, version ${escapeMarkdown(run.suite_version)}`,
+        `seed ${codeSpan(run.seed)}, version ${markdown(run.suite_version)}`,
       ''
     )
   }
@@ -61,7 +48,7 @@ export function summaryMarkdown(document: ResultDocument, verdict: Verdict): str
     .filter((line) => line.status !== 'not_run')
     .map((line) => [
       `${MARK[line.status ?? ''] ?? ''} ${statusLabel(line.status)}`,
-      escapeMarkdown(`${line.refapp}/${line.engine}/${line.arch}`),
+      markdown(`${line.refapp}/${line.engine}/${line.arch}`),
       line.seconds === undefined ? '' : `${line.seconds.toFixed(1)} s`,
       line.requests === undefined ? 'not stated' : grouped(line.requests),
       line.cases === undefined ? 'not stated' : `${line.cases.exercised}/${line.cases.applicable}`,
@@ -82,9 +69,9 @@ export function summaryMarkdown(document: ResultDocument, verdict: Verdict): str
     for (const finding of view.findings.slice(0, SHOWN_FINDINGS)) {
       const repeats = finding.repeats === undefined ? '' : ` (${finding.repeats.k} of ${finding.repeats.n})`
       lines.push(
-        `- **${finding.severity}** ${code(finding.predicate)} ${code(finding.case ?? 'case not stated')} in ` +
-          `${code(finding.cell)}: ${escapeMarkdown(finding.title ?? 'title not stated')}${repeats}` +
-          (finding.standard === undefined ? '' : `. ${escapeMarkdown(finding.standard)}`)
+        `- **${finding.severity}** ${codeSpan(finding.predicate)} ${codeSpan(finding.case ?? 'case not stated')} in ` +
+          `${codeSpan(finding.cell)}: ${markdown(finding.title ?? 'title not stated')}${repeats}` +
+          (finding.standard === undefined ? '' : `. ${markdown(finding.standard)}`)
       )
     }
     if (view.findings.length > SHOWN_FINDINGS) {
@@ -95,15 +82,15 @@ export function summaryMarkdown(document: ResultDocument, verdict: Verdict): str
   if (other.length > 0) {
     lines.push('', '### Why the gate refuses', '')
     for (const { rule, cell, text } of other.slice(0, SHOWN_FINDINGS)) {
-      lines.push(`- ${code(rule)} ${cell === undefined ? '' : `${code(cell)}: `}${escapeMarkdown(text)}`)
+      lines.push(`- ${codeSpan(rule)} ${cell === undefined ? '' : `${codeSpan(cell)}: `}${markdown(text)}`)
     }
   }
   if (view.notRun.length > 0) {
     lines.push('', '### Not run', '')
     for (const { cells, reason, fix } of view.notRun) {
       lines.push(
-        `- ${plural(cells.length, 'cell')} (${escapeMarkdown(cells.join(', '))}): ${escapeMarkdown(reason)}` +
-          (fix === undefined ? '' : `. Fix: ${escapeMarkdown(fix)}`)
+        `- ${plural(cells.length, 'cell')} (${markdown(cells.join(', '), 1500)}): ${markdown(reason)}` +
+          (fix === undefined ? '' : `. Fix: ${markdown(fix)}`)
       )
     }
   }
@@ -111,12 +98,12 @@ export function summaryMarkdown(document: ResultDocument, verdict: Verdict): str
   const waivers = [
     ...verdict.waived.map(
       ({ finding, cell, waiver }) =>
-        `- waived until ${waiver.expires}: ${code(finding.predicate)} in ${code(cell)}: ${escapeMarkdown(waiver.reason)}`
+        `- waived until ${waiver.expires}: ${codeSpan(finding.predicate)} in ${codeSpan(cell)}: ${markdown(waiver.reason)}`
     ),
     ...verdict.expired.map(
-      (waiver) => `- expired ${waiver.expires}: ${code(waiver.predicate)}: ${escapeMarkdown(waiver.reason)}`
+      (waiver) => `- expired ${waiver.expires}: ${codeSpan(waiver.predicate)}: ${markdown(waiver.reason)}`
     ),
-    ...verdict.unused.map((waiver) => `- unused: ${code(waiver.predicate)}: ${escapeMarkdown(waiver.reason)}`)
+    ...verdict.unused.map((waiver) => `- unused: ${codeSpan(waiver.predicate)}: ${markdown(waiver.reason)}`)
   ]
   if (waivers.length > 0) lines.push('', '### Waivers', '', ...waivers)
   return `${lines.join('\n')}\n`
@@ -127,10 +114,10 @@ function coverageLines(document: ResultDocument): string[] {
   for (const cell of document.validation_results.cells) {
     for (const [slice, entry] of Object.entries(cell.coverage?.slices ?? {})) {
       rows.push([
-        escapeMarkdown(`${cell.refapp}/${cell.engine}`),
+        markdown(`${cell.refapp}/${cell.engine}`),
         slice,
         ...numbers(entry),
-        escapeMarkdown(reasons(entry))
+        markdown(reasons(entry))
       ])
     }
   }

@@ -12,6 +12,7 @@ import { InfraError, UserError } from '../kit/errors.ts'
 import { writeFileAtomic } from '../kit/files.ts'
 import type { Log } from '../kit/log.ts'
 import { RandomStreams } from '../kit/random.ts'
+import { redact } from '../kit/secrets.ts'
 import { attach } from '../target/attach.ts'
 import { Backends, type NamedBackends } from '../target/backends.ts'
 import { isNotRun, prepare, type Prepared } from '../target/build.ts'
@@ -115,7 +116,7 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
       cells: [...cells, ...missing()]
     }
   })
-  const write = async (): Promise<void> => writeFileAtomic(resultsPath, formatResultDocument(build()))
+  const write = async (): Promise<void> => writeFileAtomic(resultsPath, redact(formatResultDocument(build())))
 
   try {
     // An older result in this folder is not taken for the new one; the one to resume from stays until its cells are here.

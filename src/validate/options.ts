@@ -1,6 +1,6 @@
 /** Inputs of a validation, one table for the command line and the action. */
 import { FAIL_ON } from '../documents/severity.ts'
-import { bool, duration, enumOf, int, list, pairs, path, seed, str, url } from '../kit/spec.ts'
+import { bool, duration, enumOf, int, list, pairs, path, secret, seed, str, url } from '../kit/spec.ts'
 import { ROUTE_KINDS } from '../target/types.ts'
 import { SLICES } from './contracts.ts'
 
@@ -63,8 +63,8 @@ export const validateOptions = {
   postgres: url({ schemes: ['postgres', 'postgresql'], secret: true }).describe(
     'A running PostgreSQL; without it the suite starts one of its own.'
   ),
-  redis: str().as('HOST:PORT').describe('A running Redis; without it the suite starts one of its own.'),
-  memcached: str()
+  redis: secret().as('HOST:PORT').describe('A running Redis; without it the suite starts one of its own.'),
+  memcached: secret()
     .as('HOST:PORT')
     .describe('A running memcached; without it the suite starts one of its own.'),
   resume: path().as('FILE').describe('An earlier validate-results.json: its finished cells are taken over.'),

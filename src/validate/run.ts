@@ -6,6 +6,7 @@ import { UserError } from '../kit/errors.ts'
 import { ensureWritableFolder, writeFileAtomic } from '../kit/files.ts'
 import type { Log } from '../kit/log.ts'
 import { freshSeed } from '../kit/random.ts'
+import { redact } from '../kit/secrets.ts'
 import type { InputsOf } from '../kit/spec.ts'
 import { suiteRoot, suiteVersion } from '../kit/version.ts'
 import { readCeleris } from '../target/celeris.ts'
@@ -128,7 +129,7 @@ async function writeFindings({ document }: MatrixResult, out: string): Promise<v
     const safe = (finding.case ?? finding.predicate).replaceAll(/[^A-Za-z0-9._-]+/g, '_').slice(0, 60)
     await writeFile(
       join(folder, `${String(i + 1).padStart(2, '0')}-${safe}.json`),
-      `${JSON.stringify(finding, null, 2)}\n`
+      redact(`${JSON.stringify(finding, null, 2)}\n`)
     )
   }
 }
@@ -136,7 +137,7 @@ async function writeFindings({ document }: MatrixResult, out: string): Promise<v
 /** The summary beside the results. */
 export async function writeSummary(out: string, text: string): Promise<string> {
   const path = join(out, 'summary.md')
-  await writeFileAtomic(path, text)
+  await writeFileAtomic(path, redact(text))
   return path
 }
 

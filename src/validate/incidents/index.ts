@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import type { Finding } from '../../documents/finding.ts'
 import type { Target } from '../../target/types.ts'
 import type { FindingDraft } from '../contracts.ts'
+import { redact } from '../../kit/secrets.ts'
 import { get } from '../properties/probe.ts'
 
 export interface IncidentOptions {
@@ -57,12 +58,12 @@ export async function openIncident(options: IncidentOptions): Promise<string> {
       ])
       await writeFile(
         join(folder, file),
-        content.length > MOST_BYTES ? content.slice(0, MOST_BYTES) : content
+        redact(content.length > MOST_BYTES ? content.slice(0, MOST_BYTES) : content)
       )
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       state = `missing: ${reason.split('\n')[0]}`
-      await writeFile(join(folder, `${file}.missing`), `${reason}\n`).catch(() => undefined)
+      await writeFile(join(folder, `${file}.missing`), `${redact(reason)}\n`).catch(() => undefined)
     }
     tried.push(`${file}  ${state}  ${Math.round(performance.now() - begun)} ms`)
   }
