@@ -56,10 +56,8 @@ export async function openIncident(options: IncidentOptions): Promise<string> {
           ).unref()
         )
       ])
-      await writeFile(
-        join(folder, file),
-        redact(content.length > MOST_BYTES ? content.slice(0, MOST_BYTES) : content)
-      )
+      const kept = content.length > MOST_BYTES ? content.slice(0, MOST_BYTES) : content
+      await writeFile(join(folder, file), typeof kept === 'string' ? redact(kept) : kept)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       state = `missing: ${reason.split('\n')[0]}`
