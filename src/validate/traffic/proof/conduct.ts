@@ -11,12 +11,26 @@ const BELIEVED = 3
 /** How long a server that stopped answering is waited for, ms. */
 const RECOVERY_MS = 8000
 const RECHECK_LANES = 4
+/** Longest time spent on suspects that must be tried alone, ms. */
+const ALONE_MS = 20_000
+/** A process is told to have ended some ms after it did. */
+const CLOCK_SLACK_MS = 20
+/** A twin that is turned away like this tells of limits, not of a fault. */
+const LIMITED = /\b(429|503)\b/
 
 type Seen =
   | { kind: 'shot'; shot: Shot }
   /** The server stopped answering others. */
   | { kind: 'outage'; what: string; shot: Shot }
   | { kind: 'twin'; what: string }
+
+/** One try of a case and when it ran, `performance.now()`. */
+interface Try {
+  trial: Trial
+  from: number
+  to: number
+  shot?: Shot
+}
 
 interface Suspect {
   trial: Trial
@@ -43,18 +57,22 @@ export async function inLanes<T>(
 
 export class Conductor {
   readonly #bench: Bench
-  readonly #inFlight = new Set<string>()
+  readonly #tries: Try[] = []
   /** Cases with a finding already; later rounds leave them out. */
   readonly #told = new Set<string>()
-  #lost = false
+  /** Groups whose twin succeeded before: refused later, its cases are inconclusive, for they could be judged. */
+  readonly #served: Set<string>
+  #lost: string | undefined
 
-  constructor(bench: Bench) {
+  /** @param proven groups whose twin has succeeded already */
+  constructor(bench: Bench, proven: Iterable<string> = []) {
     this.#bench = bench
+    this.#served = new Set(proven)
   }
 
   /** The process has ended, or answers nobody any more. */
   get lost(): boolean {
-    return this.#lost
+    return this.#lost !== undefined
   }
 
   /** Runs all trials once, then the suspects again and alone. */
@@ -66,51 +84,51 @@ export class Conductor {
       trials.filter(({ id }) => !this.#told.has(id)),
       lanes,
       async (trial) => {
-        if (this.#bench.aborted || this.#lost) return ledger.inconclusive(trial.id, this.#why())
+        if (this.#bench.aborted || this.lost) return ledger.inconclusive(trial.id, this.#why())
         const seen = await this.#once(trial)
         if (!this.#settle(trial, seen)) suspects.push({ trial, seen })
       }
     )
-    // Outages first and one at a time: beside them nothing else can be judged.
-    for (const suspect of suspects.filter(({ seen }) => seen.kind === 'outage'))
-      await this.#recheckOutage(suspect)
-    const others = suspects.filter(({ seen }) => seen.kind !== 'outage')
+    // What touches others first and one at a time: beside it nothing else can be judged.
+    const end = performance.now() + ALONE_MS
+    for (const suspect of suspects.filter(touchesOthers)) {
+      const { trial, seen } = suspect
+      if (performance.now() > end) ledger.inconclusive(trial.id, `not tried again: ${told(seen)}`)
+      else if (seen.kind === 'outage') await this.#recheckOutage(suspect)
+      else await this.#recheck(suspect)
+    }
+    const others = suspects.filter((suspect) => !touchesOthers(suspect))
     await inLanes(others, RECHECK_LANES, (suspect) => this.#recheck(suspect))
   }
 
   #why(): string {
-    return this.#lost ? 'the server had stopped answering' : 'stopped before it was reached'
+    return this.#lost ?? 'stopped before it was reached'
   }
 
   /** One try between its twins, with an elder connection across it. */
   async #once(trial: Trial): Promise<Seen> {
     const bench = this.#bench
     const since = performance.now()
-    const before = (await trial.twin()) && (await trial.twin())
+    const before = (await twinOf(trial)) && (await twinOf(trial))
     if (before) return { kind: 'twin', what: before }
-    this.#inFlight.add(trial.id)
-    try {
-      const elder = await bench.elder().catch(passing)
-      const shot = await trial.shoot().catch(failed)
-      const old = elder === undefined ? 'closed' : await elder.ask()
-      elder?.close()
-      const fresh = await this.#fresh(trial)
-      if (bench.stalled(since) && !(shot.verdict.kind === 'broken' && shot.verdict.breach.proof === true)) {
-        if (shot.verdict.kind !== 'kept') {
-          return {
-            kind: 'shot',
-            shot: { ...shot, verdict: inconclusive('this machine was too busy to keep the time') }
-          }
-        }
-        return { kind: 'shot', shot }
-      }
-      if (fresh !== undefined) return { kind: 'outage', what: `a fresh connection: ${fresh}`, shot }
-      if (typeof old === 'object')
-        return { kind: 'outage', what: `a connection opened before: ${old.wrong}`, shot }
-      return { kind: 'shot', shot }
-    } finally {
-      this.#inFlight.delete(trial.id)
+    this.#served.add(trial.group)
+    const elder = await bench.elder().catch(passing)
+    const one: Try = { trial, from: performance.now(), to: Infinity }
+    this.#tries.push(one)
+    const shot = await trial.shoot().catch(failed)
+    Object.assign(one, { shot, to: performance.now() })
+    const old = elder === undefined ? 'closed' : await elder.ask()
+    elder?.close()
+    const fresh = await this.#fresh(trial)
+    if (bench.stalled(since) && !(shot.verdict.kind === 'broken' && shot.verdict.breach.proof === true)) {
+      if (shot.verdict.kind === 'kept') return { kind: 'shot', shot }
+      const verdict = inconclusive('this machine was too busy to keep the time')
+      return { kind: 'shot', shot: { ...shot, verdict } }
     }
+    if (fresh !== undefined) return { kind: 'outage', what: `a fresh connection: ${fresh}`, shot }
+    if (typeof old === 'object')
+      return { kind: 'outage', what: `a connection opened before: ${old.wrong}`, shot }
+    return { kind: 'shot', shot }
   }
 
   /** After the case: twin and control, on fresh connections. */
@@ -118,7 +136,7 @@ export class Conductor {
     let seen: string | undefined
     for (let attempt = 0; attempt < TRIES; attempt++) {
       if (this.#bench.ended() !== undefined) return `the process has ended (${this.#bench.ended()!})`
-      seen = (await this.#bench.control()) ?? (await trial.twin())
+      seen = (await this.#bench.control()) ?? (await twinOf(trial))
       if (seen === undefined || this.#bench.aborted) return undefined
     }
     return seen
@@ -148,7 +166,7 @@ export class Conductor {
       breach = shot.verdict.breach
     }
     while (n < (k > 0 && k < n ? MOST_TRIES : TRIES)) {
-      if (this.#bench.aborted || this.#lost) break
+      if (this.#bench.aborted || this.lost) break
       const again = await this.#once(trial)
       n += 1
       if (again.kind === 'outage') return this.#recheckOutage({ trial, seen: again })
@@ -173,20 +191,22 @@ export class Conductor {
       this.#bench.context.note(`${trial.id}: ${text}`)
       return ledger.inconclusive(trial.id, text)
     }
-    if (refused) return ledger.inapplicable(trial.id, reason)
+    const fit = refused && !this.lost && !this.#served.has(trial.group)
+    if (fit && (await this.#bench.control()) === undefined) return ledger.inapplicable(trial.id, reason)
     ledger.inconclusive(trial.id, reason === '' ? this.#why() : reason)
   }
 
   async #recheckOutage({ trial, seen }: Suspect): Promise<void> {
     if (seen.kind !== 'outage') return
     const { ledger } = this.#bench.context
-    if (this.#lost || this.#bench.aborted) return ledger.inconclusive(trial.id, this.#why())
+    if (this.lost || this.#bench.aborted) return ledger.inconclusive(trial.id, this.#why())
     let last = seen
     let k = 1
     let n = 1
     let after: Seen = seen
     while (n < TRIES) {
-      if (!(await this.#recovered())) return this.#reportLost(trial, last)
+      if (!(await this.#recovered(this.#bench.control))) return this.#reportLost(trial, last)
+      if (!(await this.#recovered(() => twinOf(trial)))) return this.#routeLost(trial, last)
       after = await this.#once(trial)
       n += 1
       if (after.kind === 'outage') [k, last] = [k + 1, after]
@@ -204,27 +224,62 @@ export class Conductor {
     this.#bench.context.note(`${trial.id}: ${last.what} (${k} of ${n} times, not believed)`)
   }
 
-  async #recovered(): Promise<boolean> {
+  /** Asks until it succeeds or time is up. */
+  async #recovered(ask: () => Promise<string | undefined>): Promise<boolean> {
     const end = performance.now() + RECOVERY_MS
     do {
       if (this.#bench.ended() !== undefined) return false
-      if ((await this.#bench.control()) === undefined) return true
+      if ((await ask()) === undefined) return true
+      // The end of a process is told a moment after its connections break.
       await wait(200)
     } while (performance.now() < end && !this.#bench.aborted)
     return false
   }
 
+  /** The server lives, and the route of the case serves nobody any more. */
+  #routeLost(trial: Trial, seen: Seen & { kind: 'outage' }): void {
+    if (this.#bench.aborted) return
+    if (this.#bench.ended() !== undefined) return this.#reportLost(trial, seen)
+    if (LIMITED.test(seen.what)) {
+      this.#lost = `the valid twin was turned away: ${seen.what}`
+      return this.#bench.context.ledger.inconclusive(trial.id, this.#lost)
+    }
+    this.#lost = `the route serves nobody since ${trial.id}: ${seen.what}`
+    this.#report(trial, outage(this.#lost), seen.shot, { k: 1, n: 1 })
+  }
+
   #reportLost(trial: Trial, seen: Seen & { kind: 'outage' }): void {
-    this.#lost = true
+    this.#lost = 'the server had stopped answering'
     const ended = this.#bench.ended()
-    const what =
-      ended === undefined
-        ? `the server answers nobody since ${trial.id}: ${seen.what}`
-        : `the server process ended during ${trial.id}: ${ended}`
-    const beside = [...this.#inFlight].filter((id) => id !== trial.id)
-    const breach = outage(what)
-    if (beside.length > 0) breach.evidence = { also_in_flight: beside.join(' ') }
-    this.#report(trial, breach, seen.shot, { k: 1, n: 1 })
+    const once = { k: 1, n: 1 }
+    if (ended === undefined) {
+      const what = `the server answers nobody since ${trial.id}: ${seen.what}`
+      return this.#report(trial, outage(what), seen.shot, once)
+    }
+    this.#lost = `the server process had ended: ${ended}`
+    const [culprit, ...beside] = this.#running(this.#bench.context.target.exit()!.at)
+    const { trial: killer, shot } = culprit ?? { trial, shot: seen.shot }
+    const breach = outage(`the server process ended during ${killer.id}: ${ended}`)
+    if (beside.length > 0) breach.evidence = { also_in_flight: beside.map((one) => one.trial.id).join(' ') }
+    this.#report(killer, breach, shot, once)
+  }
+
+  /** Tries that were running then, the one that began last first. */
+  #running(then: Date): Try[] {
+    const told = then.getTime() - performance.timeOrigin
+    const late = this.#tries.filter(({ to }) => to >= told - CLOCK_SLACK_MS)
+    // The first that could not go on shows when it was.
+    const at = Math.min(told, ...late.map(({ to }) => to))
+    return late.filter(({ from }) => from <= at).sort((a, b) => b.from - a.from)
+  }
+
+  /** For a step that is no trial of its own: true where nobody is served any more after it, which is told as of this trial. */
+  async lostDuring(trial: Trial): Promise<boolean> {
+    const seen = await this.#fresh(trial)
+    if (seen === undefined || this.#bench.aborted) return false
+    const shot = { verdict: inconclusive(seen) }
+    await this.#recheckOutage({ trial, seen: { kind: 'outage', what: seen, shot } })
+    return this.lost
   }
 
   #report(trial: Trial, breach: Breach, shot: Shot | undefined, repeats: { k: number; n: number }): void {
@@ -252,6 +307,17 @@ export class Conductor {
   }
 }
 
+/** Its evidence is that others were not served. */
+function touchesOthers({ seen }: Suspect): boolean {
+  if (seen.kind !== 'shot') return seen.kind === 'outage'
+  return seen.shot.verdict.kind === 'broken' && seen.shot.verdict.breach.predicate === 'I-LIVENESS'
+}
+
+function told(seen: Seen): string {
+  if (seen.kind !== 'shot') return seen.what
+  return seen.shot.verdict.kind === 'broken' ? seen.shot.verdict.breach.title : 'nothing was learned'
+}
+
 function outage(title: string): Breach {
   return {
     predicate: 'I-LIVENESS',
@@ -259,6 +325,17 @@ function outage(title: string): Breach {
     title,
     standard: 'availability',
     symptom: 'others not served'
+  }
+}
+
+/** The twin; a connection that cannot be had is something seen, too. */
+async function twinOf(trial: Trial): Promise<string | undefined> {
+  try {
+    return await trial.twin()
+  } catch (error) {
+    if (error instanceof ConnectFailed) return `no connection: ${error.code}`
+    if (error instanceof WriteFailed) return 'the connection was closed before the request was written'
+    throw error
   }
 }
 

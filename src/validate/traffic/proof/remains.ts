@@ -10,7 +10,7 @@ const BATCH_NOTICE_MS = 2500
 /** Surplus that pools, caches and other traffic may leave; counters of subscribers and the like are exact. */
 const SURPLUS = 8
 const EXACT_SURPLUS = 2
-const EXACT = /subscriber|kept/i
+const EXACT = /subscriber|kept|ws_conn|websocket/i
 
 /** A kind of death: where the client was, and how it went. */
 export interface Death {
@@ -29,8 +29,12 @@ export interface RemainsOptions {
   extraMs?: number
 }
 
-/** All gauges come back; where one does not, equal batches of each death show whether it grows with them. */
-export async function nothingRemains(bench: Bench, holding: Holding, options: RemainsOptions): Promise<void> {
+/** True where something remains. All gauges come back; where one does not, equal batches of each death show whether it grows with them. */
+export async function nothingRemains(
+  bench: Bench,
+  holding: Holding,
+  options: RemainsOptions
+): Promise<boolean> {
   const { context } = bench
   const { caseId, base, deaths, extraMs = 0 } = options
   if (base.size === 0) {
@@ -38,25 +42,27 @@ export async function nothingRemains(bench: Bench, holding: Holding, options: Re
       caseId,
       'neither descriptors nor published counters can be read on this target'
     )
-    return
+    return false
   }
   const allowed = (gauge: string): number => (EXACT.test(gauge) ? EXACT_SURPLUS : SURPLUS)
   const { over } = await holding.settle(base, allowed, Math.max(NOTICE_MS, extraMs))
   if (over.length > 0 && !bench.aborted) {
     const random = context.random.stream('leak')
     for (const death of deaths) {
-      if (bench.aborted) return context.ledger.inconclusive(caseId, 'stopped while batches ran')
+      if (bench.aborted) break
       const growth = await holding.grows(death.batch(random), BATCH_NOTICE_MS + extraMs)
       if (growth === undefined) continue
       report(bench, options, death, growth)
-      return
+      return true
     }
-    context.note(
-      `${over.join(', ')} stayed above the level from before, and does not grow with clients that go: kept, not leaked`
-    )
+    if (!bench.aborted)
+      context.note(
+        `${over.join(', ')} stayed above the level from before, and does not grow with clients that go: kept, not leaked`
+      )
   }
   if (bench.aborted) context.ledger.inconclusive(caseId, 'stopped while the level was watched')
   else context.ledger.exercised(caseId)
+  return false
 }
 
 function report(

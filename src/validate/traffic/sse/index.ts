@@ -5,6 +5,7 @@ import { Bench, wait } from '../proof/bench.ts'
 import { Conductor } from '../proof/conduct.ts'
 import { Holding, type Levels } from '../proof/holding.ts'
 import { nothingRemains } from '../proof/remains.ts'
+import { noRoute } from '../proof/route.ts'
 import { crowdTrials, killBatch, killTrials } from './kill-cases.ts'
 import { learnResume, resumeTrials } from './resume-cases.ts'
 import { Stream } from './stream.ts'
@@ -13,6 +14,8 @@ import { wireTrials } from './wire-cases.ts'
 const LANES = 24
 const LEAK_CASE = 'nothing-remains'
 const BETWEEN_ROUNDS_MS = 250
+/** Streams of the witness that must have been cut off before it is called a habit. */
+const CUTS_BELIEVED = 3
 
 /** The slice; see `Slice`. */
 export const sseSlice: Slice = { name: 'sse', run }
@@ -37,9 +40,7 @@ async function run(context: SliceContext): Promise<void> {
   tally.add('sse_route_probed')
   if (route === undefined) {
     tally.set('sse_route_present', 0)
-    for (const { id } of cases())
-      ledger.inapplicable(id, `no SSE route: ${capabilities.missing.sse ?? 'not probed'}`)
-    return
+    return noRoute(context, 'sse', cases(), 'SSE')
   }
   tally.set('sse_route_present', 1)
   const bench = new Bench(context, 'sse')
@@ -63,15 +64,23 @@ async function run(context: SliceContext): Promise<void> {
 
 async function rounds(bench: Bench, stream: Stream, base: Levels): Promise<void> {
   const { context } = bench
-  const conductor = new Conductor(bench)
-  const unable = learnResume(stream)
+  const proven = stream.facts.flows ? cases().map(({ group }) => group) : []
+  const conductor = new Conductor(bench, proven)
+  const resumption = await learnResume(stream)
+  const [gapless] = resumeTrials(stream, resumption, context.random.stream('learn'))
+  if (await conductor.lostDuring(gapless!)) {
+    for (const { id } of cases())
+      context.ledger.inconclusive(id, `nobody was served since the first try of ${gapless!.id}`)
+    return
+  }
+  let leaks = false
   for (let round = 0; round === 0 || !bench.over; round++) {
     const random = context.random.stream(`round-${round}`)
     const first = round === 0
     const kills = random.shuffle(killTrials(stream, random))
     const others = [
       ...(first ? wireTrials(stream) : []),
-      ...resumeTrials(stream, await unable, random),
+      ...resumeTrials(stream, resumption, random),
       ...crowdTrials(stream)
     ]
     await conductor.run(
@@ -79,14 +88,31 @@ async function rounds(bench: Bench, stream: Stream, base: Levels): Promise<void>
       LANES
     )
     if (conductor.lost || bench.aborted) break
-    if (first) await remains(bench, stream, base)
+    if (first) leaks = await remains(bench, stream, base)
     await wait(BETWEEN_ROUNDS_MS)
   }
+  if (stream.cuts >= CUTS_BELIEVED) reportCuts(stream)
+  if (leaks) return
+  // Right after the first pass nothing new can have come.
   if (!conductor.lost && !bench.aborted) await remains(bench, stream, base)
   else context.ledger.inconclusive(LEAK_CASE, 'stopped, or the server had ended')
 }
 
-function remains(bench: Bench, stream: Stream, base: Levels): Promise<void> {
+/** A witness may be unlucky once; a server that cuts each stream after a while does it again and again. */
+function reportCuts({ bench, cuts }: Stream): void {
+  const { standard } = SSE_WIRE_CASES.find(({ id }) => id === 'stays-open')!
+  bench.context.report({
+    predicate: 'I-SSE-EARLY-CLOSE',
+    severity: 'MED',
+    case: 'stays-open',
+    title: `the stream of a client that only reads was cut off ${cuts} times, without the end of its framing`,
+    standard,
+    symptom: 'closed',
+    repeats: { k: cuts, n: cuts }
+  })
+}
+
+function remains(bench: Bench, stream: Stream, base: Levels): Promise<boolean> {
   const deaths = SSE_STAGES.flatMap((stage) =>
     SSE_WAYS.filter(({ id }) => id !== 'stop').map((way) => ({
       id: `kill-${stage.id}-${way.id}`,

@@ -8,6 +8,11 @@ import { subscribeRequest, Subscription } from './subscription.ts'
 
 /** Longest wait for the stage of a slow stream, ms. */
 const LONGEST_STAGE_MS = 5000
+/** How long clients beside a reader do not read, ms. */
+const SLOW_MS = 1500
+const MOST_SLOW_MS = 6000
+/** What the kernels of both sides take for a client that does not read. */
+const SOCKET_BUFFERS = 5 << 20
 /** How long clients that stopped reading are left in place, ms. */
 const STOPPED_MS = 600
 
@@ -191,8 +196,7 @@ export function crowdTrials(stream: Stream): Trial[] {
       group: 'crowd',
       twin: () => stream.opens(),
       shoot: async () => {
-        const interval = stream.facts.intervalMs
-        if (interval === undefined)
+        if (stream.facts.intervalMs === undefined)
           return { verdict: inapplicable('no event came within the time of observation') }
         const slow = await Promise.all(Array.from({ length: SSE_NUMBERS.slow }, () => stream.open()))
         try {
@@ -201,7 +205,7 @@ export function crowdTrials(stream: Stream): Trial[] {
             stream.holding.gone.add(client.connection.localPort)
             await client.kill('stop')
           }
-          await wait(Math.min(1500, 4 * interval))
+          await wait(await untilFull(stream))
           return await witnessed(stream, slow[0]!, `while ${slow.length} other clients do not read`)
         } finally {
           for (const client of slow) client.connection.reset()
@@ -209,6 +213,15 @@ export function crowdTrials(stream: Stream): Trial[] {
       }
     }
   ]
+}
+
+/** How long clients must not read until their socket buffers are full, ms; a thin stream never gets there. */
+async function untilFull(stream: Stream): Promise<number> {
+  const witness = await stream.witness()
+  const before = witness.bytes
+  await wait(SLOW_MS)
+  const fullMs = (SOCKET_BUFFERS / Math.max(1, witness.bytes - before)) * SLOW_MS
+  return fullMs < MOST_SLOW_MS ? fullMs : 0
 }
 
 /** Batches of the leak oracle: so many clients of one kind. */

@@ -105,8 +105,9 @@ export class Subscription {
     return closed ? true : undefined
   }
 
+  /** Nothing more can be read: it ended, or its framing broke. */
   get closed(): boolean {
-    return this.complete || this.connection.state !== 'open'
+    return this.complete || this.error !== undefined || this.connection.state !== 'open'
   }
 
   /** The stream runs: 200 and the right media type. */

@@ -13,8 +13,17 @@ import { Bench, wait } from '../proof/bench.ts'
 import { Conductor } from '../proof/conduct.ts'
 import { Holding } from '../proof/holding.ts'
 import { nothingRemains } from '../proof/remains.ts'
+import { noRoute } from '../proof/route.ts'
 import { echoTrials, floodTrials } from './echo-cases.ts'
-import { frameTrials, handshakeTrials, twin, type Route } from './frame-cases.ts'
+import {
+  frameTrials,
+  handshakeTrials,
+  NO_FRAMES,
+  PLAIN_HANDSHAKE,
+  PLAIN_MESSAGE,
+  twin,
+  type Route
+} from './frame-cases.ts'
 import { killBatch, killTrials } from './kill-cases.ts'
 
 const LANES = 12
@@ -49,9 +58,7 @@ async function run(context: SliceContext): Promise<void> {
     tally.set(`${prefix}_route_present`, found === undefined ? 0 : 1)
   }
   if (found === undefined) {
-    for (const { id } of cases())
-      ledger.inapplicable(id, `no WebSocket route: ${capabilities.missing.ws ?? 'not probed'}`)
-    return
+    return noRoute(context, 'ws', cases(), 'WebSocket')
   }
   const bench = new Bench(context, 'ws')
   const holding = new Holding(bench)
@@ -64,7 +71,9 @@ async function run(context: SliceContext): Promise<void> {
     }
     const [base, route] = await Promise.all([holding.baseline(), learn(bench, found.path)])
     if (route.noEcho !== undefined) context.note(`cases that need an echo are not judged: ${route.noEcho}`)
-    const conductor = new Conductor(bench)
+    const proven = route.unfit === undefined ? cases().map(({ group }) => group) : []
+    const conductor = new Conductor(bench, proven)
+    if (route.unfit !== undefined) return await judgePlain(conductor, route)
     for (let round = 0; round === 0 || !bench.over; round++) {
       const random = context.random.stream(`round-${round}`)
       const light = [
@@ -99,16 +108,32 @@ async function run(context: SliceContext): Promise<void> {
   }
 }
 
-/** Is the route an echo? Asked three times before it is called none. */
+/** Does the route upgrade, and is it an echo? Asked three times before it is called none. */
 async function learn(bench: Bench, path: string): Promise<Route> {
   const route: Route = { bench, path }
   const random = bench.context.random.stream('learn')
-  let seen: string | undefined
+  let seen = 'not seen'
   for (let attempt = 0; attempt < 3; attempt++) {
-    seen = await twin(route, random)
-    if (seen === undefined) return route
+    const refused = await twin(route, random)
+    if (refused === undefined) return route
+    seen = refused
   }
-  return { ...route, noEcho: `the route is no echo: ${seen ?? 'not seen'}` }
+  const plain = await twin({ ...route, noEcho: 'handshake only' }, random)
+  if (plain !== undefined) return { ...route, unfit: plain }
+  if (seen.startsWith(NO_FRAMES)) return { ...route, unfit: seen }
+  return { ...route, noEcho: `the route is no echo: ${seen}` }
+}
+
+/** Where the plainest exchange fails there is no ground for the others, and no pass. */
+async function judgePlain(conductor: Conductor, route: Route): Promise<void> {
+  const { context } = route.bench
+  const random = context.random.stream('plain')
+  const trials = [...handshakeTrials(route, random), ...frameTrials(route, random)]
+  for (const { id } of cases()) context.ledger.inconclusive(id, `the plain twin fails: ${route.unfit ?? ''}`)
+  await conductor.run(
+    trials.filter(({ id }) => id === PLAIN_HANDSHAKE || id === PLAIN_MESSAGE),
+    1
+  )
 }
 
 /** An echo of a later round: size, number and fragments from the seed, under the name of its nearest case. */

@@ -2,7 +2,7 @@
 import type { WsExpectation, WsFrameCase } from '../../catalogue/ws.ts'
 import { wait } from '../proof/bench.ts'
 import { broken, inapplicable, KEPT, type Breach, type Verdict } from '../proof/trial.ts'
-import { payloadOf, type Session } from './session.ts'
+import { payloadOf, type Close, type Session } from './session.ts'
 
 /** Silence after which a ping asks whether the connection still works, ms. */
 const SILENCE_MS = 400
@@ -13,6 +13,10 @@ const TOO_BIG = 1009
 export function mayBeSent(code: number): boolean {
   if (code >= 3000 && code <= 4999) return true
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014)
+}
+
+function isUtf8(bytes: Buffer): boolean {
+  return Buffer.from(bytes.toString('utf8')).equals(bytes)
 }
 
 type Facts = Pick<Breach, 'predicate' | 'title' | 'symptom'> & Partial<Breach>
@@ -91,10 +95,11 @@ async function judgeEcho(
   if (session.close !== undefined || session.connection.state !== 'open')
     return refused(spec, session, breach)
   if (got.length === wanted.length) {
+    const other = session.pongs().length > 0
     return breach({
-      predicate: 'I-WS-HANG',
-      title: `${spec.title}: the ping got no pong`,
-      symptom: 'no pong'
+      predicate: other ? 'I-WS-ECHO' : 'I-WS-HANG',
+      title: `${spec.title}: the ping got ${other ? 'a pong with other bytes' : 'no pong'}`,
+      symptom: other ? 'pong changed' : 'no pong'
     })
   }
   return breach({
@@ -173,7 +178,7 @@ async function judgeClose(
     })
   }
   const { code } = session.close!
-  const forbidden = forbiddenCode(spec, code, breach)
+  const forbidden = forbiddenClose(spec, session.close!, breach)
   if (forbidden !== undefined) return forbidden
   const open = await ended(spec, session, breach)
   if (open !== undefined) return open
@@ -192,11 +197,22 @@ async function judgeClose(
   return KEPT
 }
 
-function forbiddenCode(
+/** A Close that no endpoint may send: half a code, a reserved code, a reason that is not UTF-8 (5.5.1, 7.4). */
+function forbiddenClose(
   spec: WsFrameCase,
-  code: number | undefined,
+  { code, reason, bytes }: Close,
   breach: (facts: Facts) => Verdict
 ): Verdict | undefined {
+  const broken = bytes === 1 ? 'half a code' : isUtf8(reason) ? undefined : 'a reason that is not UTF-8'
+  if (broken !== undefined) {
+    return breach({
+      predicate: 'I-WS-ACCEPTED',
+      title: `${spec.title} was answered with a Close that holds ${broken}`,
+      standard: 'RFC 6455 5.5.1',
+      symptom: 'malformed close sent',
+      proof: true
+    })
+  }
   if (code === undefined || mayBeSent(code)) return undefined
   return breach({
     predicate: 'I-WS-ACCEPTED',
@@ -236,7 +252,7 @@ async function judgeFail(
     })
   }
   if (session.close !== undefined) {
-    const forbidden = forbiddenCode(spec, session.close.code, breach)
+    const forbidden = forbiddenClose(spec, session.close, breach)
     if (forbidden !== undefined) {
       tally.add('ws_accepted_bad_frame')
       return forbidden
@@ -278,6 +294,6 @@ async function judgeAny(
   const code = session.close?.code
   // A code that came in may be echoed where its own legality is open; those that must never be on a wire may not.
   if (code !== undefined && (code === 1005 || code === 1006 || code === 1015))
-    return forbiddenCode(spec, code, breach)!
+    return forbiddenClose(spec, session.close!, breach)!
   return KEPT
 }

@@ -16,7 +16,12 @@ export function payloadOf(frame: Pick<WsFrame, 'text' | 'hex' | 'fill'>): Buffer
   ])
 }
 
-export type Close = { code: number | undefined; reason: Buffer }
+export interface Close {
+  code: number | undefined
+  reason: Buffer
+  /** Length of the payload. */
+  bytes: number
+}
 
 export class Session {
   readonly bench: Bench
@@ -129,7 +134,8 @@ export class Session {
     if (frame === undefined) return undefined
     return {
       code: frame.payload.length >= 2 ? frame.payload.readUInt16BE(0) : undefined,
-      reason: frame.payload.subarray(2)
+      reason: frame.payload.subarray(2),
+      bytes: frame.payload.length
     }
   }
 
