@@ -84,9 +84,9 @@ withCeleris.each(servers)('$refapp on $engine', (server) => {
 
     const vars = (await (
       await fetch(`http://${target.debug!.host}:${target.debug!.port}${server.debugVars}`)
-    ).json()) as { refapp: object; celeris: { request_count: number } }
+    ).json()) as { refapp: object; celeris: { metrics: { RequestCount: number } } }
     expect(vars.refapp).toMatchObject({ name: server.refapp, engine: server.engine })
-    expect(vars.celeris.request_count).toBeGreaterThan(0)
+    expect(vars.celeris.metrics.RequestCount).toBeGreaterThan(0)
 
     expect(await target.stop(8000)).toMatchObject({ how: 'graceful', exit: { code: 0 } })
     const again = await started()

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isNotRun, prepare, type Prepared } from '../../src/target/build.ts'
-import { readCeleris } from '../../src/target/celeris.ts'
+import { readCeleris, writeModfile } from '../../src/target/celeris.ts'
 import type { ServerSpec } from '../../src/target/manifest.ts'
 import { scratch } from '../support/suite.ts'
 
@@ -93,6 +93,24 @@ withGo('a refapp is built against a folder of celeris', () => {
     expect(said(await ready(engineNamed('app', app, 'std'), one))).toBe('first')
     expect(built).toHaveLength(before)
   }, 120_000)
+
+  test('a version replaces the module and those below it, so that no other requirement raises it', async () => {
+    const dir = module('versioned', {
+      'go.mod':
+        'module probatorium/versioned\n\ngo 1.22\n\nrequire (\n\tgithub.com/goceleris/celeris v1.5.8\n\tgithub.com/goceleris/celeris/middleware/compress v1.5.8\n)\n'
+    })
+    const replaces = async (version: string): Promise<string[]> => {
+      await writeModfile(dir, dir, { version })
+      const text = readFileSync(join(dir, 'go.probatorium.mod'), 'utf8')
+      return [...text.matchAll(/celeris\S* => \S+ v\S+/g)].map(([line]) => line)
+    }
+    expect(await replaces('v1.4.9')).toEqual([
+      'celeris => github.com/goceleris/celeris v1.4.9',
+      'celeris/middleware/compress => github.com/goceleris/celeris/middleware/compress v1.4.9'
+    ])
+    // What go.mod asks for anyway is checked against go.sum as it stands.
+    expect(await replaces('v1.5.8')).toEqual([])
+  })
 
   test('what does not compile is not run, with the words of the compiler, once for all engines', async () => {
     const broken = module('broken', {

@@ -125,7 +125,6 @@ async function build(
     })
     const celeris = server.celeris ? options.celeris : undefined
     const flags = server.toolchain === 'go' ? await goFlags(work, dir, celeris) : []
-    if (!Array.isArray(flags)) return await refuse(work, flags)
     for (const command of server.build) {
       const [program, ...args] = fill(command, server, work, tool)
       const full = program === 'go' && args[0] === 'build' ? ['build', ...flags, ...args.slice(1)] : args
@@ -173,12 +172,8 @@ async function refuse(work: string, why: NotRun): Promise<NotRun> {
   return why
 }
 
-/** Flags for `go build` in the copy; an obstacle where the chosen celeris cannot be had. */
-async function goFlags(
-  work: string,
-  source: string,
-  celeris: CelerisChoice | undefined
-): Promise<string[] | NotRun> {
+/** Flags for `go build` in the copy. */
+async function goFlags(work: string, source: string, celeris: CelerisChoice | undefined): Promise<string[]> {
   if (celeris === undefined && (await replacedFolders(source)).length === 0) return []
   return writeModfile(work, source, celeris)
 }

@@ -1,5 +1,5 @@
 /** celeris by version or by directory, through a temporary modfile; the repository is never edited. */
-import { execa, ExecaError } from 'execa'
+import { execa } from 'execa'
 import { existsSync, readFileSync } from 'node:fs'
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -9,7 +9,7 @@ import type { NotRun } from './toolchain.ts'
 
 const MODULE = 'github.com/goceleris/celeris'
 const PROBE_MS = 12_000
-const MODULES_MS = 60_000
+const EDIT_MS = 20_000
 
 export type CelerisChoice = { version: string } | { dir: string }
 
@@ -52,13 +52,13 @@ export function celerisIdentity(choice: CelerisChoice): Promise<string> {
  * @param dir the copy in which is built
  * @param source where the sources came from: relative replaces are made absolute from there
  * @param choice the celeris to build against; absent for what go.mod says
- * @returns the arguments for `go build`, or why this celeris cannot be had
+ * @returns the arguments for `go build`
  */
 export async function writeModfile(
   dir: string,
   source: string,
   choice: CelerisChoice | undefined
-): Promise<string[] | NotRun> {
+): Promise<string[]> {
   const file = join(dir, 'go.probatorium.mod')
   await copyFile(join(dir, 'go.mod'), file)
   if (existsSync(join(dir, 'go.sum'))) await copyFile(join(dir, 'go.sum'), join(dir, 'go.probatorium.sum'))
@@ -66,48 +66,29 @@ export async function writeModfile(
   const edits: string[] = []
   for (const [, path, target] of text.matchAll(RELATIVE_REPLACE))
     edits.push(`-replace=${path!}=${resolve(source, target!)}`)
-  const required = new Map([...text.matchAll(REQUIRED)].map(([, path, version]) => [path!, version!]))
-  const wanted = choice !== undefined && 'version' in choice ? choice.version : undefined
-  const other = wanted !== undefined && required.get(MODULE) !== wanted
-  for (const path of required.keys()) {
-    if (choice !== undefined && 'dir' in choice) {
-      const inside = join(choice.dir, path.slice(MODULE.length))
-      if (existsSync(join(inside, 'go.mod'))) edits.push(`-replace=${path}=${inside}`)
-      // The modules below celeris have a tag of the same number each.
-    } else if (other) edits.push(`-require=${path}@${wanted}`)
-  }
-  if (edits.length > 0) await go(['mod', 'edit', ...edits, file], dir)
-  if (other) {
-    const chosen = await go(
-      ['list', '-mod=mod', `-modfile=${file}`, '-m', '-f', '{{.Version}}', MODULE],
-      dir
-    ).catch((error: unknown) => ({ stdout: '', why: error }))
-    // Another module that asks for a newer celeris would raise it without a word.
-    if (chosen.stdout.trim() !== wanted) {
-      return {
-        reason: `celeris ${wanted} cannot be built with this refapp (${'why' in chosen ? told(chosen.why) : `its modules ask for ${chosen.stdout.trim()}`})`,
-        fix: `name a newer celeris, such as ${required.get(MODULE)}`
-      }
+  for (const [, path, version] of text.matchAll(REQUIRED)) {
+    if (choice === undefined) continue
+    if ('dir' in choice) {
+      const inside = join(choice.dir, path!.slice(MODULE.length))
+      if (existsSync(join(inside, 'go.mod'))) edits.push(`-replace=${path!}=${inside}`)
+    } else if (choice.version !== version) {
+      // Not a requirement, which another module's would raise without a word. The modules below celeris
+      // have a tag of the same number each.
+      edits.push(`-replace=${path!}=${path!}@${choice.version}`)
     }
   }
+  if (edits.length > 0)
+    await execa('go', ['mod', 'edit', ...edits, file], {
+      cwd: dir,
+      stdin: 'ignore',
+      timeout: EDIT_MS,
+      env: { GOWORK: 'off' }
+    })
   return ['-modfile=go.probatorium.mod', '-mod=mod']
 }
 
 const RELATIVE_REPLACE = /^\s*(?:replace\s+)?(\S+)(?:\s+v\S+)?\s+=>\s+(\.\.?\/\S*)\s*$/gm
 const REQUIRED = /^\s*(?:require\s+)?(github\.com\/goceleris\/celeris(?:\/\S+)?)\s+(v\S+)/gm
-
-function go(args: readonly string[], cwd: string) {
-  return execa('go', args, { cwd, stdin: 'ignore', timeout: MODULES_MS, env: { GOWORK: 'off' } })
-}
-
-function told(error: unknown): string {
-  const text = error instanceof ExecaError ? (error.stderr ?? error.shortMessage) : String(error)
-  return (
-    String(text)
-      .split('\n')
-      .findLast((line) => line.trim() !== '') ?? ''
-  ).slice(0, 300)
-}
 
 const served = new Map<string, Promise<NotRun | undefined>>()
 

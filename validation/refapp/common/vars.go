@@ -51,7 +51,7 @@ func (v *Vars) Func(name string, fn func() any) { v.fields.Set(name, expvar.Func
 // engineVars are the engine's counters. An engine that does not keep one
 // leaves it at 0 (celeris: std and adaptive keep neither accepts nor bytes), so
 // accepted_conn_total and closed_conn_total are the connection hooks' counts,
-// which every engine calls; the engine's own are accept_count and close_count.
+// which every engine calls.
 func (a *App) engineVars() any {
 	vars := map[string]any{
 		"accepted_conn_total": a.accepted.Load(),
@@ -61,19 +61,9 @@ func (a *App) engineVars() any {
 	if info == nil {
 		return vars
 	}
-	m := info.Metrics
 	vars["engine"] = info.Type.String()
-	vars["active_conns"] = m.ActiveConnections
-	vars["request_count"] = m.RequestCount
-	vars["error_count"] = m.ErrorCount
-	vars["async_routes"] = m.AsyncRoutes
-	vars["async_promoted_conns"] = m.AsyncPromotedConns
-	vars["adaptive_switches"] = m.AdaptiveSwitches
-	vars["workers"] = m.Workers
-	vars["accept_count"] = m.AcceptCount
-	vars["close_count"] = m.CloseCount
-	vars["bytes_read"] = m.BytesRead
-	vars["bytes_written"] = m.BytesWritten
+	// By celeris's own names: which counters there are depends on its version.
+	vars["metrics"] = info.Metrics
 	return vars
 }
 
