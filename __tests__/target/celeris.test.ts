@@ -102,11 +102,11 @@ withGo('a refapp is built against a folder of celeris', () => {
     const replaces = async (version: string): Promise<string[]> => {
       await writeModfile(dir, dir, { version })
       const text = readFileSync(join(dir, 'go.probatorium.mod'), 'utf8')
-      return [...text.matchAll(/celeris\S* => \S+ v\S+/g)].map(([line]) => line)
+      return [...text.matchAll(/\/celeris\S* => \S+ v\S+/g)].map(([line]) => line)
     }
     expect(await replaces('v1.4.9')).toEqual([
-      'celeris => github.com/goceleris/celeris v1.4.9',
-      'celeris/middleware/compress => github.com/goceleris/celeris/middleware/compress v1.4.9'
+      '/celeris => github.com/goceleris/celeris v1.4.9',
+      '/celeris/middleware/compress => github.com/goceleris/celeris/middleware/compress v1.4.9'
     ])
     // What go.mod asks for anyway is checked against go.sum as it stands.
     expect(await replaces('v1.5.8')).toEqual([])
