@@ -95,6 +95,8 @@ export class Inbound {
   readonly pings: Buffer[] = []
   goaway: { last: number; code: number; debug: string } | undefined
   settingsAcks = 0
+  /** The settings of an upgrade are acknowledged by the 101, and may be once more (RFC 7540 3.2.1). */
+  spareAcks = 0
   /** SETTINGS of the server that wait for our acknowledgement. */
   unacknowledged = 0
   /** Connection-level bytes that came, and that we granted beyond the first window. */
@@ -191,10 +193,10 @@ export class Inbound {
     if (stream !== 0) return fault('settings', 'SETTINGS of the server stands on a stream', '6.5')
     if (flags & FLAG.ACK) {
       if (payload.length > 0) return fault('settings', 'an acknowledgement of SETTINGS has a payload', '6.5')
-      if (this.#ours.length < 2)
+      if (this.#ours.length < 2 && this.spareAcks-- <= 0)
         return fault('settings', 'SETTINGS is acknowledged more often than it was sent', '6.5.3')
       this.settingsAcks += 1
-      this.#ours.shift()
+      if (this.#ours.length > 1) this.#ours.shift()
       this.#limitTable()
       return undefined
     }

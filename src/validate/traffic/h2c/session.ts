@@ -147,9 +147,10 @@ export class Session {
     void this.write(rstStream(stream.id, code))
   }
 
-  settings(values: Readonly<Record<number, number>>): void {
-    this.inbound.offer(values)
-    void this.write(settingsFrame(values))
+  /** A SETTINGS frame for each of the values, in one segment. */
+  settings(...frames: readonly Readonly<Record<number, number>>[]): void {
+    for (const values of frames) this.inbound.offer(values)
+    void this.write(...frames.map((values) => settingsFrame(values)))
   }
 
   ping(payload: Buffer): void {

@@ -223,7 +223,9 @@ class UpgradeJudge {
       [':path', path]
     ])
     await session.settle([stream])
-    if (stream.answered) return this.#framing(session) ?? KEPT
+    const framing = this.#framing(session)
+    if (framing !== undefined) return framing
+    if (stream.answered) return KEPT
     return this.#breach({
       predicate: 'I-H2C-REFUSED',
       severity: 'MED',

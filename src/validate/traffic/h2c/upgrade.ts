@@ -73,6 +73,7 @@ export function wrongWith(response: HttpResponse): string | undefined {
 export async function sessionBehind(bench: Bench, connection: Connection, method = 'GET'): Promise<Session> {
   const session = new Session(bench, connection)
   session.expect(1, method)
+  session.inbound.spareAcks = 1
   await session.begin()
   return session
 }
