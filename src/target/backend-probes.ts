@@ -115,9 +115,11 @@ async function lookAtRedis(address: BackendAddress, timeoutMs: number): Promise<
 }
 
 async function lookAtMemcached(address: BackendAddress, timeoutMs: number): Promise<BackendState> {
-  const text = await converse(address, 'stats\r\n', timeoutMs, (all) =>
-    /(^|\r\n)(END|ERROR|(CLIENT|SERVER)_ERROR.*)\r\n$/.test(all) ? all : undefined
-  )
+  const text = await converse(address, 'stats\r\n', timeoutMs, (all) => {
+    if (all.length >= 5 && !all.startsWith('STAT '))
+      throw new BackendProblem('it does not speak the memcached protocol')
+    return all.endsWith('\r\nEND\r\n') ? all : undefined
+  })
   const stats = fieldsOf(text.replaceAll(/^STAT /gm, ''), ' ')
   const [pid, time, uptime] = ['pid', 'time', 'uptime'].map((name) => Number(stats.get(name)))
   if (!(pid! > 0)) throw new BackendProblem('it answers stats, but not as memcached does')
