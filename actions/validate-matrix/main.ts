@@ -41,7 +41,9 @@ export async function validateMatrix({
     seed
   })
   if (inputs.summary === 'always' || (inputs.summary === 'on-failure' && outcome !== 'pass'))
-    await appendSummary(summary)
+    await appendSummary(summary).catch((error: unknown) => {
+      log.warn(`the job summary was not written: ${error instanceof Error ? error.message : String(error)}`)
+    })
   for (const { rule, cell, text, finding } of verdict.refusals) {
     log.error(`${cell === undefined ? '' : `${cell}: `}${finding?.title ?? text}`, {
       title: finding?.predicate ?? rule

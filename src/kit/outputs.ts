@@ -1,6 +1,8 @@
 /** Outputs and state of an action, through the files of the runner. */
 import { appendFileSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
+import { InfraError } from './errors.ts'
+import { codeOf } from './files.ts'
 import { holdsSecret } from './secrets.ts'
 
 function append(variable: string, name: string, value: string, env: NodeJS.ProcessEnv): void {
@@ -8,7 +10,14 @@ function append(variable: string, name: string, value: string, env: NodeJS.Proce
   if (file === undefined || file === '') return
   // A delimiter that the value cannot hold keeps a server's text from setting outputs of its own.
   const mark = `ghadelimiter_${randomBytes(16).toString('hex')}`
-  appendFileSync(file, `${name}<<${mark}\n${value}\n${mark}\n`)
+  try {
+    appendFileSync(file, `${name}<<${mark}\n${value}\n${mark}\n`)
+  } catch (error) {
+    throw new InfraError(
+      { where: variable, what: `${file} cannot be written (${codeOf(error) ?? 'unknown'})` },
+      { cause: error }
+    )
+  }
 }
 
 /** Sets outputs; undefined ones stay unset. Returns the names left out because their value holds a secret. */
