@@ -126,7 +126,7 @@ test('what a server prints commands neither the runner nor the summary, and a pa
     join(out, 'summary.md')
   ]) {
     const text = readFileSync(file, 'utf8')
-    expect(text).not.toMatch(/s3cret|<script/)
+    expect(text).not.toMatch(file.endsWith('.json') ? /s3cret/ : /s3cret|<script/)
     expect(text.length).toBeGreaterThan(100)
   }
 })
@@ -171,7 +171,8 @@ test('the post step ends what a main step left that was killed, its watchdog too
   await done
   expect(left().map(alive)).toEqual([true, true])
 
-  X
+  const state: Record<string, string> = {}
+  for (const [name, value] of Object.entries(outputs(env['GITHUB_STATE']!))) state[`STATE_${name}`] = value
   const post = mainOf('validate-matrix').replace(/main(?=.index\.js$)/, 'post')
   const ran = await suite([], { script: post, cwd: folder, env: { ...env, ...state } })
   expect(ran.code).toBe(0)
