@@ -70,7 +70,7 @@ const handshakeCaseSchema = z.strictObject({
   /** Fields replaced or added; null leaves one out; a list sends a line each; `{N blanks}` stands for so many. */
   fields: z.record(z.string(), z.union([z.string(), z.null(), z.array(z.string())])),
   body: z.string().optional(),
-  /** A frame (text `early`) in the same segment. */
+  /** A frame (text `early`) in the same segment, which a client must not send (4.1): a server may drop it. */
   early: z.boolean().optional(),
   /** `101` must be accepted, `refused` must not switch, `version` must be refused with Sec-WebSocket-Version. */
   expect: z.enum(['101', 'refused', 'version', 'any']),

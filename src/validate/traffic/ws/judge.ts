@@ -203,10 +203,13 @@ function forbiddenClose(
   { code, reason, bytes }: Close,
   breach: (facts: Facts) => Verdict
 ): Verdict | undefined {
-  const broken = bytes === 1 ? 'half a code' : isUtf8(reason) ? undefined : 'a reason that is not UTF-8'
+  const half = bytes === 1
+  const broken = half ? 'half a code' : isUtf8(reason) ? undefined : 'a reason that is not UTF-8'
   if (broken !== undefined) {
     return breach({
       predicate: 'I-WS-ACCEPTED',
+      // What a reason says is not defined, only that it is text.
+      severity: half ? 'MED' : 'LOW',
       title: `${spec.title} was answered with a Close that holds ${broken}`,
       standard: 'RFC 6455 5.5.1',
       symptom: 'malformed close sent',
