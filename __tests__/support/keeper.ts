@@ -2,6 +2,7 @@
  * A small store with sessions, for the walkers. The engine's name is the rule that it breaks; `strict` breaks none.
  * It speaks the refapp contract.
  */
+import { openSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
@@ -107,7 +108,7 @@ server.on('connection', (socket) => {
 const side = createServer((request, response) => {
   if (request.url !== '/debug/vars') return reply(response, 404, { error: 'none' })
   reply(response, 200, {
-    goroutines: 10,
+    goroutines: tasks,
     panic_count: panics,
     request_count: bug === 'stops-counting' ? 3 : requests,
     accepted_conn_total: accepted,
@@ -116,6 +117,36 @@ const side = createServer((request, response) => {
     session_owner_mismatches: bug === 'owner-mismatch' ? 1 : 0
   })
 })
+/** Slow losses and what only looks like them; each begins with the first request. */
+const kept: Buffer[] = []
+let tasks = 10
+let begun = 0
+const MIB = 1 << 20
+const EVERY: Record<string, (second: number) => void> = {
+  'leaks-descriptors': () => void [1, 2, 3, 4, 5].map(() => openSync('/dev/null', 'r')),
+  'leaks-tasks': () => void (tasks += 20),
+  'leaks-memory': () => void kept.push(Buffer.alloc(2 * MIB, 1)),
+  // Full after a while, and flat from then on.
+  'fills-cache': (second) => void (second < 12 && kept.push(Buffer.alloc(4 * MIB, 1))),
+  'collects-garbage': (second) => {
+    tasks = 10 + (second % 7) * 3
+    if (second % 7 === 0) kept.length = 0
+    kept.push(Buffer.alloc(4 * MIB, 1))
+  },
+  stalls: (second) => {
+    if (second !== 4) return
+    const end = performance.now() + 3200
+    while (performance.now() < end);
+  },
+  'stops-listening': (second) => void (second === 4 && server.close())
+}
+const habit = EVERY[bug]
+if (habit !== undefined) {
+  server.once('request', () => {
+    begun = performance.now()
+    setInterval(() => habit(Math.round((performance.now() - begun) / 1000)), 1000)
+  })
+}
 side.listen(0, '127.0.0.1', () => {
   server.listen(0, '127.0.0.1', () => {
     console.log(`debug addr=127.0.0.1:${(side.address() as AddressInfo).port}`)

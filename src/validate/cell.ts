@@ -64,6 +64,7 @@ export async function runCell(options: CellOptions): Promise<Cell> {
   const target = await options.start(options.signal)
   const vitals = new LoopVitals()
   let opened: Promise<void> | undefined
+  let loop: PropertyLoop | undefined
   const books: Books = {
     tallies: new Map(),
     ledgers: new Map(),
@@ -81,8 +82,13 @@ export async function runCell(options: CellOptions): Promise<Cell> {
       finding,
       draft,
       target,
+      samples: loop?.recent(30) ?? [],
       facts: options.facts
     }).then((folder) => {
+      if (folder === undefined) {
+        books.notes.push(`the folder of an incident cannot be made below ${options.incidentsFolder}`)
+        return
+      }
       finding.incident = `incidents/${folder}`
       books.incidents.push(finding.incident)
     })
@@ -101,7 +107,8 @@ export async function runCell(options: CellOptions): Promise<Cell> {
     })
     const begun = performance.now()
     capabilities = learned
-    properties = await traffic(options, target, learned, vitals, books, name, (seconds) => {
+    loop = await propertyLoop(options, target, learned, vitals, books, name)
+    properties = await traffic(options, target, learned, vitals, books, name, loop, (seconds) => {
       trafficSeconds = seconds
     })
     if (trafficSeconds === 0) trafficSeconds = (performance.now() - begun) / 1000
@@ -110,6 +117,7 @@ export async function runCell(options: CellOptions): Promise<Cell> {
     aborted = true
   } finally {
     await opened
+    loop?.abandon()
     vitals.stop()
     stopped = await target.stop(options.stopGraceMs)
   }
@@ -149,6 +157,29 @@ export async function runCell(options: CellOptions): Promise<Cell> {
   return { ...cell, ...verdictOf(cell, options, aborted, books) }
 }
 
+function propertyLoop(
+  options: CellOptions,
+  target: Target,
+  capabilities: Capabilities,
+  vitals: LoopVitals,
+  books: Books,
+  name: string
+): Promise<PropertyLoop> {
+  return startProperties({
+    target,
+    cell: name,
+    database: options.database,
+    healthPath: capabilities.routes.health?.path ?? capabilities.routes.get?.path ?? '/',
+    debugVarsPath: options.debugVarsPath,
+    slices: new Set<SliceName>(options.sliceNames),
+    vitals,
+    tally: (slice, counter) => books.tallies.get(slice as SliceName)?.get(counter) ?? 0,
+    reported: () => new Set(books.findings.all().map(({ finding }) => finding.predicate)),
+    report: (draft) => books.findings.report('properties', draft),
+    signal: options.signal
+  })
+}
+
 async function traffic(
   options: CellOptions,
   target: Target,
@@ -156,22 +187,9 @@ async function traffic(
   vitals: LoopVitals,
   books: Books,
   name: string,
+  loop: PropertyLoop,
   ended: (seconds: number) => void
 ): Promise<PropertyReport> {
-  const running = new Set<SliceName>(options.sliceNames)
-  const loop: PropertyLoop = await startProperties({
-    target,
-    cell: name,
-    database: options.database,
-    healthPath: capabilities.routes.health?.path ?? capabilities.routes.get?.path ?? '/',
-    debugVarsPath: options.debugVarsPath,
-    slices: running,
-    vitals,
-    walkers: (counter) => books.tallies.get('markov')?.get(counter) ?? 0,
-    reported: () => new Set(books.findings.all().map(({ finding }) => finding.predicate)),
-    report: (draft) => books.findings.report('properties', draft),
-    signal: options.signal
-  })
   const begun = performance.now()
   const deadline = begun + options.trafficMs
   const hard = new AbortController()

@@ -1,5 +1,6 @@
 /** A TCP client with control of segments, half-close and reset; what it says it did is what it did. */
 import { Socket } from 'node:net'
+import { noteSent } from './recent.ts'
 import { Transcript } from './transcript.ts'
 
 export class ConnectFailed extends Error {
@@ -140,6 +141,7 @@ export class Connection {
       }
       const onClose = (): void => reject(new WriteFailed('the connection was closed while writing'))
       this.#socket.once('close', onClose)
+      noteSent(this.#socket.remotePort ?? 0, data)
       this.#socket.write(data, (error) => {
         this.#socket.off('close', onClose)
         if (error) return reject(new WriteFailed(error.message))

@@ -10,6 +10,7 @@ import type { Target } from '../../target/types.ts'
 import type { FindingDraft } from '../contracts.ts'
 import { redact } from '../../kit/secrets.ts'
 import { get } from '../properties/probe.ts'
+import { lastSent } from '../../wire/recent.ts'
 
 export interface IncidentOptions {
   /** Folder of all incidents of the run. */
@@ -17,29 +18,52 @@ export interface IncidentOptions {
   finding: Finding
   draft: FindingDraft
   target: Target
+  /** What was looked at before, oldest first: the newest samples of the property loop. */
+  samples?: readonly object[]
   /** Facts for incident.json: seed, arch, suite version. */
   facts: Readonly<Record<string, string>>
 }
 
+/** For all that has to be asked of the server or the kernel. */
 const WHOLE_MS = 10_000
-const PIECE_MS = 5000
+const PIECE_MS = 4000
+/** Processes of a server that are looked at one by one. */
+const MOST_PROCESSES = 16
 const MOST_BYTES = 8 << 20
+const MOST_HEX = 64 << 10
 
 class Missing extends Error {}
 
-/** Writes the dossier; returns the name of its folder below `folder`. Never throws. */
-export async function openIncident(options: IncidentOptions): Promise<string> {
-  const { finding, draft, target } = options
+/** Makes a folder that was not there before; undefined where none can be made. */
+async function freshFolder(parent: string, finding: Finding): Promise<string | undefined> {
   const stamp = new Date().toISOString().replaceAll(/[:.]/g, '-')
-  const cell = (finding.cell ?? 'cell').replaceAll('/', '_')
-  const name = `${stamp}-${finding.predicate}-${cell}-${finding.id ?? 'f'}`
-  const folder = join(options.folder, name)
-  try {
-    await mkdir(folder, { recursive: true })
-  } catch {
-    return name
+  const parts = [finding.predicate, finding.cell ?? 'cell', finding.id ?? 'f']
+  const name = [stamp, ...parts.map((part) => part.replaceAll(/[^\w.-]/g, '_'))].join('-')
+  for (let i = 1; i <= 100; i++) {
+    const tried = i === 1 ? name : `${name}-${i}`
+    try {
+      await mkdir(parent, { recursive: true })
+      await mkdir(join(parent, tried))
+      return tried
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return undefined
+    }
   }
-  const end = performance.now() + WHOLE_MS
+  return undefined
+}
+
+/**
+ * Writes the dossier. Never throws.
+ * @returns the name of its folder below `folder`; undefined where no folder can be made
+ */
+export async function openIncident(options: IncidentOptions): Promise<string | undefined> {
+  const { finding, draft, target } = options
+  const name = await freshFolder(options.folder, finding)
+  if (name === undefined) return undefined
+  const folder = join(options.folder, name)
+  // What went out until now; our own questions would push it out.
+  const lastRequests = lastSent(target.port)
+  let end = performance.now() + WHOLE_MS
   const tried: string[] = []
   const capture = async (file: string, piece: () => Promise<string | Buffer>): Promise<void> => {
     const begun = performance.now()
@@ -66,25 +90,54 @@ export async function openIncident(options: IncidentOptions): Promise<string> {
     tried.push(`${file}  ${state}  ${Math.round(performance.now() - begun)} ms`)
   }
 
+  // What perishes first, first; the profiles at the same time, since a server that hangs keeps each of them waiting.
   await capture('sockets.txt', () => sockets(target.port))
   const { pid } = target
+  const pids = await processes(target)
+  await capture('census.json', async () => {
+    const now = present(await target.census(), pid === undefined ? NO_PID : `process ${pid} is gone`)
+    return `${JSON.stringify({ now, before: options.samples ?? [] }, null, 2)}\n`
+  })
   for (const file of ['status', 'limits', 'wchan', 'stack', 'smaps_rollup', 'maps']) {
-    await capture(`proc-${file}.txt`, () => procFile(pid, file))
+    await capture(`proc-${file}.txt`, () => procFiles(pids, file))
   }
-  await capture('proc-fd.txt', () => descriptors(pid))
+  await capture('proc-fd.txt', async () => {
+    if (pids.length === 0) throw new Missing(NO_PID)
+    return (await Promise.all(pids.map((one) => descriptors(one, pids.length > 1)))).join('')
+  })
   await capture('goroutine-stacks.txt', () => pprof(target, 'goroutine?debug=2'))
-  await capture('heap.pprof', () => pprof(target, 'heap'))
-  await capture('debug-vars.json', () => side(target, '/debug/vars'))
+  await Promise.all([
+    capture('heap.pprof', () => pprof(target, 'heap')),
+    capture('debug-vars.json', () => side(target, '/debug/vars'))
+  ])
+  // What we hold ourselves costs no time and is not subject to the limit.
+  end = Infinity
   await capture('refapp_output_tail.txt', async () => {
     const lines = target.output()
     if (lines.length === 0) throw new Missing('the server printed nothing, or is not ours')
     return `${lines.join('\n')}\n`
   })
-  await capture('sent.bin', async () => present(draft.sent, 'the oracle holds no single message'))
-  await capture('received.bin', async () => present(draft.received, 'the oracle holds no single answer'))
+  const sent = (): Buffer => present(draft.sent, 'the oracle holds no single message')
+  const received = (): Buffer => present(draft.received, 'the oracle holds no single answer')
+  await capture('sent.bin', async () => sent())
+  await capture('sent.hex', async () => hexOf(sent()))
+  await capture('received.bin', async () => received())
+  await capture('received.hex', async () => hexOf(received()))
   await capture('transcript.txt', async () => present(draft.transcript, 'the oracle holds no transcript'))
+  await capture('last_requests.txt', async () => present(lastRequests, 'nothing was sent to this server yet'))
+  await capture('samples.json', async () => {
+    const samples = options.samples ?? []
+    if (samples.length === 0) throw new Missing('the property loop had not begun')
+    return `${JSON.stringify(samples, null, 2)}\n`
+  })
   await capture('incident.json', async () => {
-    const document = { finding, ...options.facts, observed_at: finding.observed_at, pid: pid ?? null }
+    const document = {
+      finding,
+      ...options.facts,
+      observed_at: finding.observed_at,
+      pid: pid ?? null,
+      exit: target.exit() ?? null
+    }
     return `${JSON.stringify(document, null, 2)}\n`
   })
   await writeFile(join(folder, 'forensics_status.txt'), `${tried.join('\n')}\n`).catch(() => undefined)
@@ -108,28 +161,72 @@ async function sockets(port: number): Promise<string> {
   }
 }
 
-async function procFile(pid: number | undefined, file: string): Promise<string> {
-  if (pid === undefined) throw new Missing('no process id is known')
-  return readFile(`/proc/${pid}/${file}`, 'latin1')
+const NO_PID = 'no process id is known'
+
+/** The processes of the server, the launched one first; empty without a process id. */
+async function processes(target: Target): Promise<readonly number[]> {
+  if (target.pid === undefined) return []
+  const census = await Promise.race([
+    target.census().catch(() => undefined),
+    new Promise<undefined>((resolve) => setTimeout(resolve, 1000, undefined).unref())
+  ])
+  return census?.pids.slice(0, MOST_PROCESSES) ?? [target.pid]
 }
 
-async function descriptors(pid: number | undefined): Promise<string> {
-  if (pid === undefined) throw new Missing('no process id is known')
+/** A file of /proc of each process; those that cannot be read say why, unless none can. */
+async function procFiles(pids: readonly number[], file: string): Promise<string> {
+  if (pids.length === 0) throw new Missing(NO_PID)
+  let reason: unknown
+  let read = 0
+  const parts = await Promise.all(
+    pids.map(async (pid) => {
+      const title = pids.length > 1 ? `== process ${pid}\n` : ''
+      try {
+        const text = await readFile(`/proc/${pid}/${file}`, 'latin1')
+        read += 1
+        return `${title}${text.endsWith('\n') ? text : `${text}\n`}`
+      } catch (error) {
+        reason = error
+        return `${title}${error instanceof Error ? error.message : String(error)}\n`
+      }
+    })
+  )
+  if (read === 0) throw reason instanceof Error ? reason : new Missing(String(reason))
+  return parts.join('')
+}
+
+async function descriptors(pid: number, titled: boolean): Promise<string> {
   const names = await readdir(`/proc/${pid}/fd`)
   const lines = await Promise.all(
     names.map(async (name) => `${name} -> ${await readlink(`/proc/${pid}/fd/${name}`).catch(() => 'gone')}`)
   )
+  return `${titled ? `== process ${pid}\n` : ''}${lines.join('\n')}\n`
+}
+
+/** Offset, sixteen bytes, text: as `hexdump -C` shows it. */
+function hexOf(bytes: Buffer): string {
+  const lines: string[] = []
+  for (let at = 0; at < Math.min(bytes.length, MOST_HEX); at += 16) {
+    const row = bytes.subarray(at, at + 16)
+    const hex = [...row].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')
+    const text = row.toString('latin1').replaceAll(/[^\x20-\x7e]/g, '.')
+    lines.push(`${at.toString(16).padStart(8, '0')}  ${hex.padEnd(47)}  |${text}|`)
+  }
+  if (bytes.length > MOST_HEX) lines.push(`... ${bytes.length - MOST_HEX} more bytes`)
   return `${lines.join('\n')}\n`
 }
 
+/** From the side listener, or from the server itself where it has none: many mount their profiles there. */
 async function side(target: Target, path: string): Promise<string> {
-  if (target.debug === undefined) throw new Missing('the server has no side listener')
-  const answer = await get(target.debug.host, target.debug.port, path, PIECE_MS)
-  if (answer.error !== undefined) throw new Missing(`GET ${path}: ${answer.error}`)
-  if (answer.status !== 200) throw new Missing(`GET ${path}: status ${answer.status}`)
+  const { host, port } = target.debug ?? target
+  const where =
+    target.debug === undefined ? 'the server itself, which has no side listener' : 'the side listener'
+  const answer = await get(host, port, path, PIECE_MS - 200)
+  if (answer.error !== undefined) throw new Missing(`GET ${path} of ${where}: ${answer.error}`)
+  if (answer.status !== 200) throw new Missing(`GET ${path} of ${where}: status ${answer.status}`)
   return answer.body ?? ''
 }
 
-function pprof(target: Target, profile: string): Promise<string> {
+async function pprof(target: Target, profile: string): Promise<string> {
   return side(target, `/debug/pprof/${profile}`)
 }

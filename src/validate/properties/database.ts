@@ -22,10 +22,13 @@ const COLUMNS = [
   'requests_total',
   'adaptive_switches',
   'subscribers',
+  'oldest_idle_seconds',
   'close_wait',
+  'established',
   'health_ms',
   'health_status',
   'health_error',
+  'health_waiting',
   'harness_stall_ms'
 ] as const
 const TEXT = new Set<string>(['cell', 'phase', 'health_error'])

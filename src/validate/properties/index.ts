@@ -3,8 +3,10 @@ import type { CoverageEntry } from '../../documents/result.ts'
 import type { ExitInfo, Target } from '../../target/types.ts'
 import type { FindingDraft, Vitals } from '../contracts.ts'
 import { ObserverDatabase } from './database.ts'
-import { HANG_AFTER, OWN_STALL, PREDICATES, type Judgement } from './predicates.ts'
-import { closeWait, get, readPublished } from './probe.ts'
+import { HANG_AFTER, HealthProbe, hung, REFUSED_AFTER, type HealthAnswer } from './health.ts'
+import { inconclusive, type Judgement, type Observed } from './judgement.ts'
+import { PREDICATES } from './predicates.ts'
+import { connectionsOf, readPublished } from './probe.ts'
 import { judgeQuiet, level, type Level, type QuietOptions } from './quiet.ts'
 import { lookUp, PUBLISHED, type Published, type Sample } from './sample.ts'
 
@@ -20,7 +22,8 @@ export interface PropertyOptions {
   /** Slices that run in this cell. */
   slices: ReadonlySet<string>
   vitals: Vitals
-  walkers: (counter: string) => number
+  /** Counters of a slice, by document name. */
+  tally: (slice: string, counter: string) => number
   reported: () => ReadonlySet<string>
   report(finding: FindingDraft): void
   signal: AbortSignal
@@ -42,11 +45,21 @@ export interface PropertyReport {
   published: Record<string, number>
 }
 
+interface Judged {
+  title: string
+  severity: 'HIGH' | 'MED'
+  judgement: Judgement
+}
+
 const EVERY_MS = 1000
-const HEALTH_TIMEOUT = 5000
 const VARS_TIMEOUT = 500
-const QUIET_ID = 'I-FD-1'
-const QUIET_TITLE = 'after the load, descriptors and goroutines come back'
+/** After its end, how long the last words of a process may stay in the pipe, ms. */
+const LAST_WORDS = 100
+/** After the load: I-FD-1, and I-MEM-2 of the predecessor with bursts of its own in place of a long rest. */
+const QUIET = [
+  { id: 'I-FD-1', key: 'descriptors', title: 'after the load, descriptors and sockets come back' },
+  { id: 'I-MEM-2', key: 'goroutines', title: 'after the load, goroutines or handles come back' }
+] as const
 
 /** The finding of a process that ended though nobody stopped it. */
 export function processEnded(exit: ExitInfo, target: Target): FindingDraft {
@@ -83,7 +96,9 @@ export class PropertyLoop {
   #base: Level = {}
   #pollErrors = 0
   #evaluations = 0
-  #hangs = 0
+  readonly #health: HealthProbe
+  #shown = 0
+  #ended = false
   #told = new Set<string>()
   #timer?: NodeJS.Timeout
   #running?: Promise<void>
@@ -92,13 +107,24 @@ export class PropertyLoop {
   constructor(options: PropertyOptions, database: ObserverDatabase) {
     this.#options = options
     this.#database = database
+    const { target, healthPath, vitals, tally } = options
+    this.#health = new HealthProbe(
+      { host: target.host, port: target.port, path: healthPath },
+      vitals,
+      () => tally('markov', 'requests_2xx'),
+      this.#begun
+    )
+    // A process that dies is told at once, not at the next sample.
+    void target.exited.then(() => setTimeout(() => this.#watchProcess(), LAST_WORDS))
     this.#vars = options.target.debug ?? { host: options.target.host, port: options.target.port }
   }
 
   async begin(): Promise<void> {
+    await this.#health.ask(this.#phase)
     await this.#sample()
     this.#base = await level(this.#quietOptions())
     this.#timer = setInterval(() => {
+      void this.#health.ask(this.#phase).then(() => this.#watchHealth())
       this.#running ??= this.#sample().finally(() => (this.#running = undefined!))
     }, EVERY_MS)
   }
@@ -118,35 +144,49 @@ export class PropertyLoop {
       healthPath: this.#options.healthPath,
       published: () => this.#published(),
       goroutines: (published) => lookUp(published, PUBLISHED['goroutine_count']!),
-      patienceMs: 8000,
+      missing: (key) => (key === 'goroutines' ? this.#missing : this.#missingProcess(key)),
       signal: this.#options.signal
     }
   }
 
+  /** Why the process table does not tell what it should. */
+  #missingProcess(what = 'memory'): string {
+    const { pid, origin } = this.#options.target
+    if (pid === undefined) return 'no process id is known: name it with --pid'
+    if (this.#samples.some(({ thread_count }) => thread_count !== undefined))
+      return `the ${what} of process ${pid} cannot be read: run as its user, or as root`
+    return `process ${pid} cannot be looked at${origin === 'attached' ? ': is it the server, on this machine?' : ''}`
+  }
+
   async #sample(): Promise<void> {
-    const { target, vitals, healthPath } = this.#options
+    const { target, vitals } = this.#options
     const since = this.#lastTick
     this.#lastTick = performance.now()
-    const [health, census, published, waiting] = await Promise.all([
-      get(target.host, target.port, healthPath, HEALTH_TIMEOUT),
+    const [census, published, connections] = await Promise.all([
       target.census(),
       this.#published(),
-      closeWait(target.port)
+      connectionsOf(target.port)
     ])
+    const { answers } = this.#health
+    const health = answers.length > this.#shown ? answers.at(-1) : undefined
+    this.#shown = answers.length
     const sample: Sample = {
       t: (performance.now() - this.#begun) / 1000,
       ts: Date.now() / 1000,
       phase: this.#phase,
       harness_stall_ms: Math.round(vitals.stallSince(since)),
-      health_ms: health.ms,
-      ...(health.status === undefined ? {} : { health_status: health.status }),
-      ...(health.error === undefined ? {} : { health_error: health.error }),
+      health_waiting: this.#health.waiting,
+      ...(health === undefined ? {} : { health_ms: health.ms }),
+      ...(health?.status === undefined ? {} : { health_status: health.status }),
+      ...(health?.error === undefined ? {} : { health_error: health.error }),
       ...(census?.rss === undefined ? {} : { rss_bytes: census.rss }),
       ...(census?.descriptors === undefined ? {} : { fd_count: census.descriptors }),
       ...(census?.sockets === undefined ? {} : { socket_count: census.sockets }),
       ...(census?.threads === undefined ? {} : { thread_count: census.threads }),
       ...(census?.cpuSeconds === undefined ? {} : { cpu_seconds: census.cpuSeconds }),
-      ...(waiting === undefined ? {} : { close_wait: waiting })
+      ...(connections === undefined
+        ? {}
+        : { close_wait: connections.closeWait, established: connections.established })
     }
     if ('missing' in published) {
       this.#pollErrors += this.#last === undefined ? 0 : 1
@@ -162,33 +202,67 @@ export class PropertyLoop {
     this.#samples.push(sample)
     this.#evaluations += 1
     this.#database.add(this.#options.cell, target.pid, sample)
-    this.#watch(sample)
+  }
+
+  /** The samples so far, newest last. */
+  recent(count: number): readonly Sample[] {
+    return this.#samples.slice(-count)
   }
 
   /** Told once: the process has ended though nobody stopped it. */
   #watchProcess(): void {
     const exit = this.#options.target.exit()
-    if (exit === undefined || this.#told.has('I-LIVENESS')) return
+    if (exit === undefined || this.#ended || this.#told.has('I-LIVENESS')) return
     this.#told.add('I-LIVENESS')
     this.#options.report(processEnded(exit, this.#options.target))
   }
 
-  /** What cannot wait for the end: a dead process, a server that answers nobody. */
-  #watch(sample: Sample): void {
-    this.#watchProcess()
-    const hung = sample.health_error === 'timeout' && sample.harness_stall_ms < OWN_STALL
-    this.#hangs = hung ? this.#hangs + 1 : 0
-    if (this.#hangs >= HANG_AFTER && !this.#told.has('I-HANG')) {
-      this.#told.add('I-HANG')
-      this.#options.report({
-        predicate: 'I-HANG',
-        severity: 'HIGH',
-        case: 'health',
-        title: `${HANG_AFTER} health requests on fresh connections in a row got no answer within ${HEALTH_TIMEOUT / 1000} s`,
-        evidence: { path: this.#options.healthPath, timeout_ms: HEALTH_TIMEOUT },
-        repeats: { k: this.#hangs, n: this.#hangs }
-      })
+  #tell(predicate: string, title: string, asked: readonly HealthAnswer[]): void {
+    if (this.#told.has(predicate)) return
+    this.#told.add(predicate)
+    this.#options.report({
+      predicate,
+      severity: 'HIGH',
+      case: 'health',
+      title,
+      evidence: {
+        path: this.#options.healthPath,
+        waited_ms: asked.map(({ ms }) => Math.round(ms)).join(' '),
+        walkers_answered_meanwhile: Math.max(...asked.map(({ walked }) => walked)),
+        own_lag_ms: Math.max(...asked.map(({ stall }) => stall))
+      },
+      repeats: { k: asked.length, n: asked.length },
+      symptom: predicate
+    })
+  }
+
+  /** What cannot wait for the end: a server that answers nobody, one that no longer listens. */
+  #watchHealth(): void {
+    if (this.#ended || this.#options.target.exit() !== undefined) return
+    const { answers, timeoutMs } = this.#health
+    const asked = answers.slice(-HANG_AFTER)
+    if (asked.length === HANG_AFTER && asked.every(hung)) {
+      const title = `${HANG_AFTER} health requests on fresh connections in a row got no answer within ${timeoutMs / 1000} s`
+      this.#tell('I-HANG', title, asked)
     }
+    const refused = answers.slice(-REFUSED_AFTER)
+    if (refused.length === REFUSED_AFTER && refused.every(({ error }) => error === 'refused')) {
+      const title = `nobody listens any more: ${REFUSED_AFTER} connections in a row were refused`
+      // The end of the process is the better word for it, and may be a moment away.
+      setTimeout(() => {
+        if (this.#options.target.exit() === undefined && !this.#ended)
+          this.#tell('I-LIVENESS', title, refused)
+      }, LAST_WORDS * 5)
+    }
+  }
+
+  /** Ends the loop without a judgement, where the cell broke; does nothing after `finish`. */
+  abandon(): void {
+    if (this.#ended) return
+    this.#ended = true
+    clearInterval(this.#timer)
+    // A sample may be under way.
+    void (this.#running ?? Promise.resolve()).then(() => this.#database.close())
   }
 
   /** Traffic has ended: waits for the server to come to rest, judges everything, closes the database. */
@@ -197,39 +271,50 @@ export class PropertyLoop {
     await this.#running
     this.#phase = 'quiet'
     this.#watchProcess()
-    const alive = this.#options.target.exit() === undefined
-    if (alive && !this.#options.signal.aborted) await this.#sample()
-    const judgements = new Map<string, { title: string; severity: 'HIGH' | 'MED'; judgement: Judgement }>()
-    const observed = {
-      samples: this.#samples,
-      ...(this.#first === undefined ? {} : { first: this.#first }),
-      ...(this.#last === undefined ? {} : { last: this.#last }),
-      missing: this.#missing,
-      walkers: this.#options.walkers,
-      reported: this.#options.reported(),
-      slices: this.#options.slices
+    const { target, signal } = this.#options
+    if (target.exit() === undefined && !signal.aborted) {
+      await this.#health.settle()
+      this.#watchHealth()
     }
+    const alive = target.exit() === undefined
+    const resting = alive && judgeRest
+    const rest = resting ? await judgeQuiet(this.#base, this.#quietOptions()) : undefined
+    if (alive && !signal.aborted) {
+      await this.#health.ask(this.#phase)
+      await this.#sample()
+    }
+    this.#watchProcess()
+    this.#ended = true
+    const judgements = new Map<string, Judged>()
     for (const { id, title, severity, judge } of PREDICATES) {
-      judgements.set(id, { title, severity, judgement: judge(observed) })
+      judgements.set(id, { title, severity, judgement: judge(this.#observed()) })
     }
-    judgements.set(QUIET_ID, {
-      title: QUIET_TITLE,
-      severity: 'HIGH',
-      judgement: await this.#rest(alive, judgeRest)
-    })
+    const unrested = inconclusive(alive ? 'stopped before the quiet window' : 'the process has ended')
+    for (const { id, key, title } of QUIET) {
+      judgements.set(id, { title, severity: 'HIGH', judgement: rest?.[key] ?? unrested })
+    }
     this.#database.close()
     return this.#conclude(judgements)
   }
 
-  async #rest(alive: boolean, judgeRest: boolean): Promise<Judgement> {
-    if (!alive) return { state: 'inconclusive', detail: 'the process has ended' }
-    if (!judgeRest) return { state: 'inconclusive', detail: 'stopped before the quiet window' }
-    return judgeQuiet(this.#base, this.#quietOptions())
+  #observed(): Observed {
+    const { target, tally, slices } = this.#options
+    return {
+      samples: this.#samples,
+      health: this.#health.answers,
+      ...(this.#first === undefined ? {} : { first: this.#first }),
+      ...(this.#last === undefined ? {} : { last: this.#last }),
+      missing: this.#missing,
+      missingProcess: this.#missingProcess(),
+      process: target.pid !== undefined,
+      output: target.output(),
+      tally,
+      reported: new Set([...this.#options.reported(), ...this.#told]),
+      slices
+    }
   }
 
-  #conclude(
-    judgements: ReadonlyMap<string, { title: string; severity: 'HIGH' | 'MED'; judgement: Judgement }>
-  ): PropertyReport {
+  #conclude(judgements: ReadonlyMap<string, Judged>): PropertyReport {
     const coverage: CoverageEntry = { planned: 0, exercised: 0, inapplicable: [], inconclusive: [] }
     const report: PropertyReport = {
       evaluations: this.#evaluations,
@@ -264,13 +349,13 @@ export class PropertyLoop {
         coverage.inapplicable.push({ case: id, reason: `not instrumented: ${detail}` })
         report.not_instrumented.push(id)
       }
-      if (state === 'fail') {
+      if (judgement.state === 'fail') {
         report.failed.push(id)
         report.failure_summaries[id] = `${title}: ${detail}`
         if (!already.has(id) && !this.#told.has(id)) {
           this.#options.report({
             predicate: id,
-            severity,
+            severity: judgement.severity ?? severity,
             case: 'property',
             title: `not so: ${title} (${detail})`,
             evidence: { detail },

@@ -66,22 +66,31 @@ export async function readPublished(
   }
 }
 
-const CLOSE_WAIT = '08'
+/** Connections of a port, by state. Sockets of other ports and listeners do not count. */
+export interface Connections {
+  /** Open on both sides. */
+  established: number
+  /** The client has closed, the server has not. */
+  closeWait: number
+}
 
-/** Connections on the port in CLOSE_WAIT: the client has closed, the server has not. Undefined off Linux. */
-export async function closeWait(port: number): Promise<number | undefined> {
+const STATES: Readonly<Record<string, keyof Connections>> = { '01': 'established', '08': 'closeWait' }
+
+/** Counts the server's ends of its connections. Undefined off Linux. */
+export async function connectionsOf(port: number): Promise<Connections | undefined> {
   const wanted = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
   try {
     const tables = await Promise.all(
       ['/proc/net/tcp', '/proc/net/tcp6'].map((path) => readFile(path, 'latin1').catch(() => ''))
     )
     if (tables[0] === '') return undefined
-    let count = 0
+    const counted: Connections = { established: 0, closeWait: 0 }
     for (const line of tables.join('\n').split('\n')) {
-      const [, local, , state] = line.trim().split(/\s+/)
-      if (state === CLOSE_WAIT && local?.endsWith(wanted) === true) count += 1
+      const [, local, , code] = line.trim().split(/\s+/)
+      const state = STATES[code ?? '']
+      if (state !== undefined && local?.endsWith(wanted) === true) counted[state] += 1
     }
-    return count
+    return counted
   } catch {
     return undefined
   }

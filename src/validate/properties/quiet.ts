@@ -5,8 +5,9 @@
  * connections with one request each) is done twice more and the growth of each burst is looked at.
  */
 import type { Target } from '../../target/types.ts'
+import { fail, inconclusive, notInstrumented, pass, type Judgement } from './judgement.ts'
 import type { Published } from './sample.ts'
-import { closeWait, get } from './probe.ts'
+import { connectionsOf, get } from './probe.ts'
 
 export interface Level {
   descriptors?: number
@@ -15,15 +16,17 @@ export interface Level {
   closeWait?: number
 }
 
-export interface QuietVerdict {
-  state: 'pass' | 'fail' | 'inconclusive' | 'not-instrumented'
-  detail: string
-}
-
 const SURPLUS = 16
 const BURST = 100
+/** Growth per second without any work that is no leak. */
+const IDLE_GROWTH = 1
+/** How much longer sockets are waited for whose clients closed: some servers notice at their next write only. */
+const CLOSE_PATIENCE = 2.5
 /** Share of a burst's connections that must stay behind, in both bursts, to be called a leak. */
 const LEAKED_SHARE = 0.3
+
+/** Longest wait for the level to come back, ms. */
+const WHOLE_PATIENCE_MS = 8000
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -32,45 +35,65 @@ export interface QuietOptions {
   healthPath: string
   published: () => Promise<Published | { missing: string }>
   goroutines: (published: Published) => number | undefined
-  /** Longest wait for the level to come back, ms. */
-  patienceMs: number
+  /** Why a quantity cannot be read. */
+  missing: (key: 'descriptors' | 'goroutines') => string
   signal: AbortSignal
 }
 
 export async function level(options: QuietOptions): Promise<Level> {
-  const [census, published, waiting] = await Promise.all([
+  const [census, published, connections] = await Promise.all([
     options.target.census(),
     options.published(),
-    closeWait(options.target.port)
+    connectionsOf(options.target.port)
   ])
   const goroutines = 'missing' in published ? undefined : options.goroutines(published)
   return {
     ...(census?.descriptors === undefined ? {} : { descriptors: census.descriptors }),
     ...(census?.sockets === undefined ? {} : { sockets: census.sockets }),
     ...(goroutines === undefined ? {} : { goroutines }),
-    ...(waiting === undefined ? {} : { closeWait: waiting })
+    ...(connections === undefined ? {} : { closeWait: connections.closeWait })
   }
+}
+
+type Counted = 'descriptors' | 'goroutines'
+
+interface Look extends Level {
+  /** Seconds since the load ended. */
+  t: number
 }
 
 /** What is above the baseline by more than the tolerance, in words. */
-function surplus(base: Level, now: Level): string[] {
-  const over: string[] = []
-  for (const key of ['descriptors', 'goroutines'] as const) {
-    const [before, after] = [base[key], now[key]]
-    if (before !== undefined && after !== undefined && after - before > SURPLUS) {
-      over.push(`${key} ${before} -> ${after}`)
-    }
-  }
-  if ((now.closeWait ?? 0) > SURPLUS) over.push(`${now.closeWait} sockets kept after their clients closed`)
-  return over
+function surplus(key: Counted, base: Level, now: Level): string | undefined {
+  const [before, after] = [base[key], now[key]]
+  return before !== undefined && after !== undefined && after - before > SURPLUS
+    ? `${key} ${before} -> ${after}`
+    : undefined
 }
 
-async function settle(base: Level, options: QuietOptions): Promise<{ now: Level; over: string[] }> {
-  const end = performance.now() + options.patienceMs
+function kept(now: Level): string | undefined {
+  return (now.closeWait ?? 0) > SURPLUS
+    ? `${now.closeWait} sockets kept after their clients closed`
+    : undefined
+}
+
+function isOver(base: Level, now: Level): boolean {
+  return (
+    surplus('descriptors', base, now) !== undefined ||
+    surplus('goroutines', base, now) !== undefined ||
+    kept(now) !== undefined
+  )
+}
+
+/** Looks twice a second until nothing is over the baseline any more, or the patience is used up. */
+async function settle(base: Level, options: QuietOptions, patienceMs: number): Promise<Look[]> {
+  const begun = performance.now()
+  const looks: Look[] = []
   for (;;) {
-    const now = await level(options)
-    const over = surplus(base, now)
-    if (over.length === 0 || performance.now() >= end || options.signal.aborted) return { now, over }
+    const now = { ...(await level(options)), t: (performance.now() - begun) / 1000 }
+    looks.push(now)
+    const waited = now.t * 1000
+    const closing = kept(now) !== undefined && waited < patienceMs * CLOSE_PATIENCE
+    if (!isOver(base, now) || options.signal.aborted || (waited >= patienceMs && !closing)) return looks
     await wait(500)
   }
 }
@@ -81,38 +104,42 @@ async function burst({ target, healthPath }: QuietOptions): Promise<void> {
   }
 }
 
-/** Waits for the level to return to the baseline; where it does not, looks whether it grows with work. */
-export async function judgeQuiet(base: Level, options: QuietOptions): Promise<QuietVerdict> {
-  if (base.descriptors === undefined && base.goroutines === undefined) {
-    return { state: 'not-instrumented', detail: 'neither descriptors nor goroutines can be read' }
+/** Growth while nobody asked for anything, units per second; undefined where it does not grow steadily. */
+function idleGrowth(key: Counted, looks: readonly Look[]): number | undefined {
+  const values = looks.flatMap((look) => (look[key] === undefined ? [] : [{ t: look.t, value: look[key] }]))
+  const [first, last] = [values[0], values.at(-1)]
+  if (first === undefined || last === undefined || last.t - first.t < 4) return undefined
+  const perSecond = (last.value - first.value) / (last.t - first.t)
+  const steady = values.every(({ value }, i) => i === 0 || value >= values[i - 1]!.value - 1)
+  return steady && perSecond >= IDLE_GROWTH && last.value - first.value > 8 ? perSecond : undefined
+}
+
+export type QuietJudgements = Record<Counted, Judgement>
+
+/** Waits for the level to return to the baseline; where it does not, looks whether it grows with work or with time. */
+export async function judgeQuiet(base: Level, options: QuietOptions): Promise<QuietJudgements> {
+  const looks = await settle(base, options, WHOLE_PATIENCE_MS)
+  const rested = looks.at(-1)!
+  const levels: Level[] = [rested]
+  if (isOver(base, rested) && !options.signal.aborted) {
+    for (let round = 0; round < 2; round++) {
+      await burst(options)
+      levels.push((await settle(levels.at(-1)!, options, 3000)).at(-1)!)
+    }
   }
-  const first = await settle(base, options)
-  if (first.over.length === 0) {
-    const told = Object.entries(first.now).map(([key, value]) => `${key} ${value}`)
-    return { state: 'pass', detail: `back to the baseline: ${told.join(', ')}` }
+  const judge = (key: Counted): Judgement => {
+    if (base[key] === undefined || rested[key] === undefined) return notInstrumented(options.missing(key))
+    const over = surplus(key, base, rested) ?? (key === 'descriptors' ? kept(rested) : undefined)
+    if (over === undefined) return pass(`back to the baseline: ${key} ${rested[key]}`)
+    const pace = idleGrowth(key, looks)
+    if (pace !== undefined) return fail(`${over}; without any work it grows by ${pace.toFixed(1)} a second`)
+    if (levels.length < 3) return inconclusive(`${over}; stopped while waiting`)
+    const grown = [1, 2].map((i) => (levels[i]![key] ?? 0) - (levels[i - 1]![key] ?? 0))
+    if (grown.every((count) => count >= BURST * LEAKED_SHARE))
+      return fail(`${over}; ${key} +${grown.join(' and +')} for ${BURST} connections each`)
+    const left = key === 'descriptors' ? kept(levels.at(-1)!) : undefined
+    if (left !== undefined) return fail(left)
+    return pass(`${over}; stable under two more bursts of connections, so kept, not leaked by them`)
   }
-  if (options.signal.aborted) return { state: 'inconclusive', detail: 'stopped while waiting' }
-  const levels = [first.now]
-  for (let round = 0; round < 2; round++) {
-    await burst(options)
-    levels.push(
-      (await settle(levels.at(-1)!, { ...options, patienceMs: Math.min(3000, options.patienceMs) })).now
-    )
-  }
-  const growth = (key: 'descriptors' | 'goroutines'): number[] =>
-    [1, 2].map((i) => (levels[i]![key] ?? 0) - (levels[i - 1]![key] ?? 0))
-  const leaking = (['descriptors', 'goroutines'] as const).filter((key) =>
-    growth(key).every((grown) => grown >= BURST * LEAKED_SHARE)
-  )
-  if (leaking.length > 0) {
-    const told = leaking.map((key) => `${key} +${growth(key).join(' and +')} for ${BURST} connections each`)
-    return { state: 'fail', detail: `${first.over.join(', ')}; ${told.join('; ')}` }
-  }
-  if ((levels.at(-1)!.closeWait ?? 0) > SURPLUS) {
-    return { state: 'fail', detail: `${levels.at(-1)!.closeWait} sockets still open whose clients closed` }
-  }
-  return {
-    state: 'pass',
-    detail: `${first.over.join(', ')}; stable under two more bursts, so kept, not leaked`
-  }
+  return { descriptors: judge('descriptors'), goroutines: judge('goroutines') }
 }

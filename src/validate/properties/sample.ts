@@ -5,10 +5,13 @@ export interface Sample {
   /** Unix seconds. */
   ts: number
   phase: 'idle' | 'warm' | 'load' | 'quiet'
+  /** The newest health request that ended since the sample before; absent where none did. */
   health_ms?: number
   health_status?: number
   /** Why the health request failed: `refused`, `timeout`, `reset`, ... */
   health_error?: string
+  /** Health requests without an answer at this moment. */
+  health_waiting?: number
   rss_bytes?: number
   fd_count?: number
   socket_count?: number
@@ -16,6 +19,8 @@ export interface Sample {
   cpu_seconds?: number
   /** Connections on the server's port whose client has closed and the server has not. */
   close_wait?: number
+  /** Connections on the server's port that are open on both sides. */
+  established?: number
   goroutine_count?: number
   heap_inuse_bytes?: number
   accepted_conn_total?: number
@@ -25,6 +30,8 @@ export interface Sample {
   requests_total?: number
   adaptive_switches?: number
   subscribers?: number
+  /** Of all open connections, the longest time without a byte. */
+  oldest_idle_seconds?: number
   /** Longest stall of our own event loop during the second before, ms. */
   harness_stall_ms: number
 }
@@ -44,7 +51,8 @@ export const PUBLISHED: Readonly<Record<string, readonly string[]>> = {
   panic_count: ['panic_count', 'panics'],
   requests_total: ['request_count', 'requests_total', 'engine_requests_total', 'RequestCount'],
   adaptive_switches: ['adaptive_switches', 'AdaptiveSwitches'],
-  subscribers: ['sse_subscribers', 'subscribers']
+  subscribers: ['sse_subscribers', 'subscribers'],
+  oldest_idle_seconds: ['oldest_idle_seconds', 'oldest_conn_last_byte_age']
 }
 
 /** Counters that must stay zero wherever they are published, with their meaning. */

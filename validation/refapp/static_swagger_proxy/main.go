@@ -71,9 +71,8 @@ func main() {
 		swagger.New(swagger.Config{SpecContent: content, SpecFile: "openapi.yaml"}),
 	)
 	proxied := app.Vars.Counter("proxy_errors")
-	proxy := func(prefix, host string) {
-		handler := adapters.ReverseProxy(
-			&url.URL{Scheme: "http", Host: host},
+	proxy := func(prefix, host string, own ...adapters.Option) {
+		handler := adapters.ReverseProxy(&url.URL{Scheme: "http", Host: host}, append(own,
 			adapters.WithTransport(transport),
 			adapters.WithModifyRequest(func(out *http.Request) {
 				out.URL.Path = strings.TrimPrefix(out.URL.Path, prefix)
@@ -83,17 +82,23 @@ func main() {
 				proxied.Add(1)
 				writeJSON(w, 502, common.Problem{Error: "bad_gateway", Detail: err.Error()})
 			}),
-		)
+		)...)
 		// Waiting for another server must not hold up an event loop.
 		for _, route := range s.Any(prefix+"/*path", handler) {
 			route.Async()
 		}
 	}
+	// As it comes out of the box, and with the one thing changed that keeps clients from reading its answers:
+	// celeris writes a Content-Length of its own beside the upstream's.
 	proxy("/proxy", addr.String())
+	proxy("/gateway", addr.String(), adapters.WithModifyResponse(func(response *http.Response) error {
+		response.Header.Del("Content-Length")
+		return nil
+	}))
 	proxy("/nowhere", closedPort())
 	app.Sockets("/ws")
 	app.Events("/events")
-	app.Base(map[string]any{"files": []string{"/static/", "/assets/digits.txt"}, "spec": "/swagger/spec", "proxy": "/proxy/echo"})
+	app.Base(map[string]any{"files": []string{"/static/", "/assets/digits.txt"}, "spec": "/swagger/spec", "proxy": "/proxy/echo", "gateway": "/gateway/echo"})
 	app.Run()
 }
 

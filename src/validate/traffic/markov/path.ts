@@ -9,6 +9,8 @@ export class Route {
   /** Steps that were answered and judged. */
   readonly visited = new Set<string>()
   readonly #drawn = new Map<string, number[]>()
+  /** How often the tour has gone to a step that nobody had visited. */
+  readonly #tried = new Map<string, number>()
   /** Draws so far. */
   transitions = 0
 
@@ -51,7 +53,10 @@ export class Route {
     while (front.length > 0) {
       const following: typeof front = []
       for (const { name, first } of front) {
-        if (!this.visited.has(name)) return first
+        if (!this.visited.has(name) && (this.#tried.get(name) ?? 0) < MOST_TRIES) {
+          if (name === first) this.#tried.set(name, (this.#tried.get(name) ?? 0) + 1)
+          return first
+        }
         if (seen.has(name)) continue
         seen.add(name)
         const { next } = this.step(name)
@@ -69,6 +74,9 @@ export class Route {
       .map((step) => ({ weights: step.weights, counts: this.#drawn.get(step.name)! }))
   }
 }
+
+/** Tries after which the tour goes on without a step: one that always breaks the connection is never visited. */
+const MOST_TRIES = 40
 
 /** Draws after which a step that nobody reached no longer holds the tour. */
 const MOST_DRAWS = 20_000

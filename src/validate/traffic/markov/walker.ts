@@ -9,6 +9,7 @@ import type { Step } from './model.ts'
 import type { Route } from './path.ts'
 import { Recorder } from './recorder.ts'
 import { Answer, Session } from './session.ts'
+import { noteSent } from '../../../wire/recent.ts'
 
 export interface Exchange {
   step: Step
@@ -22,6 +23,8 @@ export interface Exchange {
   /** In flight with others before it. */
   pipelined: boolean
   retried: boolean
+  /** How often it was told that the answer is overdue. */
+  overdue: number
 }
 
 /** What a walker tells of; the judge decides what it means. */
@@ -36,7 +39,8 @@ export interface WalkerEvents {
   /** Requests that we gave up ourselves, behind a malformed answer. */
   abandoned(count: number): void
   sent(count: number): void
-  retried(count: number): void
+  /** Sent again on a new connection; `dropped` where the server closed under them without notice. */
+  retried(walker: Walker, count: number, dropped: boolean): void
   loggedIn(again: boolean): void
   loggedOut(): void
 }
@@ -138,7 +142,6 @@ export class Walker {
     this.#flight = []
     this.#again = []
     this.#stopping = true
-    this.#socket?.destroy()
     this.#settle()
     return count
   }
@@ -154,7 +157,10 @@ export class Walker {
   }
 
   #settle(): void {
-    this.#socket?.destroy()
+    const socket = this.#socket
+    // Our own close says nothing of the server.
+    this.#socket = undefined
+    socket?.destroy()
     this.#settled?.()
     this.#settled = undefined
   }
@@ -221,11 +227,12 @@ export class Walker {
     this.#parser.finish(true)
     const [first, ...rest] = this.#flight.splice(0)
     if (first !== undefined) {
-      // Closing an idle connection races with our next request: it may go again once, on a new connection.
-      if (untouched && this.#answersOnThis > 0 && !first.retried) {
+      // Closing an idle connection races with our next request: it may go again once, on a new connection, but no
+      // write may that the server could have done already (RFC 9110 9.2.2).
+      if (untouched && this.#answersOnThis > 0 && !first.retried && isSafe(first.step)) {
         this.#again = [first, ...rest]
         for (const exchange of this.#again) exchange.retried = true
-        this.#events.retried(this.#again.length)
+        this.#events.retried(this, this.#again.length, true)
       } else {
         const how = code === '' ? 'FIN' : code
         this.#events.lost(
@@ -234,6 +241,7 @@ export class Walker {
           `${how}${untouched ? ', no byte of an answer' : ', in the middle of an answer'}`
         )
         for (const exchange of rest) this.#events.lost(this, exchange, `${how}, behind another`)
+        if (!isSafe(first.step)) this.#restart()
       }
     }
     this.#renew()
@@ -243,7 +251,21 @@ export class Walker {
     const exchange = this.#flight.shift()
     this.#events.malformed(this, exchange, this.#last, error)
     this.#events.abandoned(this.#flight.splice(0).length)
+    if (exchange !== undefined && !isSafe(exchange.step)) this.#restart()
     this.#renew()
+  }
+
+  /** A new session: what the server did with a write is not known, so that nothing can be asked of the old one. */
+  #restart(): void {
+    this.#loggedIn = false
+    this.#begin()
+  }
+
+  #begin(): void {
+    this.session.restart()
+    this.#pending = []
+    this.#setup = [...this.#route.model.setup]
+    this.#current = this.#route.step(this.#route.model.start)
   }
 
   #resume(): void {
@@ -277,6 +299,7 @@ export class Walker {
       this.#recorder.sent(exchange.sent)
       text += exchange.sent
     }
+    noteSent(this.#place.port, text)
     this.#socket!.write(text, 'latin1')
   }
 
@@ -289,7 +312,8 @@ export class Walker {
       sent: this.session.request(step, this.#place.authority, token),
       at: 0,
       pipelined,
-      retried: false
+      retried: false,
+      overdue: 0
     }
   }
 
@@ -343,7 +367,7 @@ export class Walker {
       // The server said that it closes: what stands behind was not asked for, it goes again.
       this.#again = this.#flight.splice(0)
       for (const behind of this.#again) behind.retried = true
-      this.#events.retried(this.#again.length)
+      this.#events.retried(this, this.#again.length, false)
       this.#renew()
     } else if (this.#flight.length === 0) this.#advance()
   }
@@ -367,9 +391,7 @@ export class Walker {
         this.#events.loggedOut()
         this.#loggedIn = false
       }
-      this.session.restart()
-      this.#setup = [...this.#route.model.setup]
-      this.#current = this.#route.step(this.#route.model.start)
+      this.#begin()
       return
     }
     // Steps of the setup lead to the start; pipelined ones have drawn their way already.
@@ -378,4 +400,8 @@ export class Walker {
       this.#route.toured ? this.#route.draw(step, this.#random) : this.#route.towardsNew(step, this.#random)
     )
   }
+}
+
+function isSafe(step: Step): boolean {
+  return step.method === 'GET' || step.method === 'HEAD'
 }
