@@ -67,19 +67,30 @@ export async function runDoctor(
 ): Promise<Outcome> {
   const manifest = loadManifest(options.config, suiteRoot())
   const version = options.celeris ?? manifest.celerisVersion
-  const checks = await examine(manifest, version === undefined ? undefined : readCeleris(version))
-  if (log.json) log.document({ checks })
-  else {
-    const { style } = log
-    for (const { name, state, found, neededFor, fix } of checks) {
-      const word =
-        state === 'ok'
-          ? style.green('ok     ')
-          : state === 'limited'
-            ? style.yellow('limited')
-            : style.red('missing')
-      log.result(`${word}  ${name.padEnd(16)} ${found}${state === 'ok' ? '' : `   needed for ${neededFor}`}`)
-      if (fix !== undefined) log.result(`         ${' '.repeat(16)} fix: ${fix}`)
+  const choice = version === undefined ? undefined : readCeleris(version)
+  const { checks, runnable, blocked } = await examine(manifest, choice)
+  if (log.json) log.document({ checks, runnable, blocked })
+  const { style } = log
+  for (const { name, state, found, neededFor, fix } of log.json ? [] : checks) {
+    const word =
+      state === 'ok'
+        ? style.green('ok     ')
+        : state === 'limited'
+          ? style.yellow('limited')
+          : style.red('missing')
+    log.result(`${word}  ${name.padEnd(16)} ${found}${state === 'ok' ? '' : `   needed for ${neededFor}`}`)
+    if (fix !== undefined) log.result(`         ${' '.repeat(16)} fix: ${fix}`)
+  }
+  if (!log.json) {
+    log.result(`${plural(runnable.length, 'cell')} of ${runnable.length + blocked.length} can run here`)
+    const lacking = new Map<string, string[]>()
+    for (const { cell, missing } of blocked) {
+      const key = missing.join(', ')
+      lacking.set(key, [...(lacking.get(key) ?? []), cell])
+    }
+    for (const [missing, cells] of lacking) {
+      const more = cells.length > 3 ? ` and ${cells.length - 3} more` : ''
+      log.result(`  without ${missing}: not ${cells.slice(0, 3).join(', ')}${more}`)
     }
   }
   return options.strict && checks.some(({ state }) => state === 'missing') ? 'findings' : 'pass'

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
+import { join } from 'node:path'
 import { findProgram } from './backend-process.ts'
 import { isNotRun } from './build.ts'
 import { moduleObstacle, type CelerisChoice } from './celeris.ts'
@@ -10,6 +11,7 @@ import {
   engineObstacle,
   goToolchain,
   npmToolchain,
+  older,
   pythonToolchain,
   type NotRun,
   type Tool
@@ -26,8 +28,53 @@ export interface Check {
 
 const LEAST_LOCKED = 12 * 1024 * 1024
 
-/** Looks at everything that the manifest needs. */
-export async function examine(manifest: Manifest, celeris: CelerisChoice | undefined): Promise<Check[]> {
+/** What the checks mean for the cells of the manifest. */
+export interface Examination {
+  checks: Check[]
+  /** `refapp/engine` */
+  runnable: string[]
+  blocked: { cell: string; missing: string[] }[]
+}
+
+/** Names of the checks that a server depends on. */
+function needsOf({ toolchain, build, backends, celeris, engine }: ServerSpec): string[] {
+  return [
+    ...(toolchain === 'go' || toolchain === 'python' ? [toolchain] : []),
+    ...(build.some(([program]) => program === 'npm') ? ['npm'] : []),
+    ...backends,
+    ...(celeris ? ['celeris'] : []),
+    ...(celeris && engine === 'iouring' ? ['io_uring'] : [])
+  ]
+}
+
+/** Looks at everything that the manifest needs, and says which of its cells can run here. */
+export async function examine(manifest: Manifest, celeris: CelerisChoice | undefined): Promise<Examination> {
+  const checks = await look(manifest, celeris)
+  const lacking = new Set(checks.filter(({ state }) => state === 'missing').map(({ name }) => name))
+  const cells = manifest.servers.map((server) => ({
+    cell: `${server.refapp}/${server.engine}`,
+    missing: needsOf(server).filter((name) => lacking.has(name))
+  }))
+  return {
+    checks,
+    runnable: cells.filter(({ missing }) => missing.length === 0).map(({ cell }) => cell),
+    blocked: cells.filter(({ missing }) => missing.length > 0)
+  }
+}
+
+/** The newest Go that a server's module asks for. */
+async function newestGo(servers: readonly ServerSpec[]): Promise<string | undefined> {
+  let newest: string | undefined
+  for (const { toolchain, dir } of servers) {
+    if (toolchain !== 'go' || dir === undefined) continue
+    const text = await readFile(join(dir, 'go.mod'), 'utf8').catch(() => '')
+    const asked = /^go (\d+(?:\.\d+)+)/m.exec(text)?.[1]
+    if (asked !== undefined && (newest === undefined || older(newest, asked))) newest = asked
+  }
+  return newest
+}
+
+async function look(manifest: Manifest, celeris: CelerisChoice | undefined): Promise<Check[]> {
   const checks: Check[] = [{ name: 'node', state: 'ok', found: process.version, neededFor: 'the suite' }]
   const users = (test: (server: ServerSpec) => boolean): string => {
     const found = manifest.servers.filter(test)
@@ -45,7 +92,7 @@ export async function examine(manifest: Manifest, celeris: CelerisChoice | undef
   add(
     'go',
     users(({ toolchain }) => toolchain === 'go'),
-    await goToolchain()
+    await goToolchain(await newestGo(manifest.servers))
   )
   add(
     'python',

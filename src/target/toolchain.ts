@@ -41,7 +41,7 @@ export function goToolchain(atLeast = '1.24'): Promise<Tool | NotRun> {
   return once(`go ${atLeast}`, async () => {
     const text = await ask('go', ['env', 'GOVERSION'])
     const version = /go(\d+(?:\.\d+)*)/.exec(text ?? '')?.[1]
-    const fix = `install Go ${atLeast} or newer`
+    const fix = `install Go ${atLeast} or newer: https://go.dev/dl/`
     if (version === undefined) return { reason: 'the Go toolchain is missing', fix }
     if (older(version, atLeast)) return { reason: `Go ${version} is older than ${atLeast}`, fix }
     return { path: 'go', version }
@@ -51,7 +51,7 @@ export function goToolchain(atLeast = '1.24'): Promise<Tool | NotRun> {
 /** Python 3 with venv. */
 export function pythonToolchain(): Promise<Tool | NotRun> {
   return once('python', async () => {
-    const fix = 'install Python 3.10 or newer with its venv module'
+    const fix = 'install Python 3.10 or newer with venv: apt-get install python3 python3-venv'
     for (const program of ['python3', 'python']) {
       const version = /Python (3\.\d+\.\d+)/.exec((await ask(program, ['--version'])) ?? '')?.[1]
       if (version === undefined) continue
@@ -68,7 +68,8 @@ export function pythonToolchain(): Promise<Tool | NotRun> {
 export function npmToolchain(): Promise<Tool | NotRun> {
   return once('npm', async () => {
     const version = (await ask('npm', ['--version']))?.trim()
-    if (version === undefined) return { reason: 'npm is missing', fix: 'install Node.js with npm' }
+    if (version === undefined)
+      return { reason: 'npm is missing', fix: 'install Node.js with npm: https://nodejs.org/en/download' }
     return { path: 'npm', version }
   })
 }

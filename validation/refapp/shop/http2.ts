@@ -151,7 +151,7 @@ export function createHttp2Side(application: Application, counters: Counters): H
     stream.once('close', () => {
       if (Number(stream.sentHeaders?.[':status'] ?? 0) >= 500) counters.responses5xx++
     })
-    void application(new Http2Exchange(stream, headers, rawHeaders as unknown as string[]))
+    void application(new Http2Exchange(stream, headers, rawHeaders))
   })
 
   return {
