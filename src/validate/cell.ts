@@ -335,5 +335,10 @@ function verdictOf(
   })
   const sent = books.tallies.get('markov')?.get('requests_sent')
   if (options.sliceNames.includes('markov') && (sent ?? 0) === 0) gaps.push('markov: no request was sent')
+  const slices = Object.values(cell.coverage?.slices ?? {})
+  if (gaps.length === 0 && slices.length > 0 && slices.every(({ exercised }) => exercised === 0)) {
+    const [first] = slices.flatMap(({ inapplicable }) => inapplicable)
+    gaps.push(`nothing was exercised${first === undefined ? '' : `: ${first.reason}`}`)
+  }
   return gaps.length > 0 ? { status: 'vacuous', failure_reason: gaps.join('; ') } : { status: 'pass' }
 }

@@ -27,7 +27,8 @@ test('a route that refuses everybody since a reset is an outage and no pass', as
 
 test.each([
   ['sse-wrong-type', '200, no text/event-stream'],
-  ['sse-buffers', 'no head']
+  ['sse-buffers', 'no head'],
+  ['sse-empty', 'ends without an event']
 ])(
   '%s: a declared stream that is none was not reached',
   async (name, reason) => {

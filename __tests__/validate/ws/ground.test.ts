@@ -42,7 +42,7 @@ test('a declared route that is no WebSocket was not reached; one that nobody dec
   expect(missing.book.inapplicable).toHaveLength(missing.book.planned)
 })
 
-test.each(['ws-wrong-accept', 'ws-masked-frames'])(
+test.each(['ws-wrong-accept', 'ws-long-length', 'ws-hangs-up', 'ws-mute'])(
   '%s: what nobody can use is not exercised',
   async (name) => {
     const { findings, book } = await playFixture(wsSlice, [name])

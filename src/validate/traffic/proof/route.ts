@@ -1,4 +1,4 @@
-/** A slice whose route is not there. */
+/** A slice whose route is not there, or has nothing to show. */
 import type { RouteKind } from '../../../target/types.ts'
 import type { SliceContext } from '../../contracts.ts'
 
@@ -10,9 +10,9 @@ export function noRoute(
   { ledger, capabilities, target }: SliceContext,
   kind: RouteKind,
   cases: readonly { id: string }[],
-  name: string
+  what: string
 ): void {
-  const reason = `no ${name} route: ${capabilities.missing[kind] ?? 'not probed'}`
+  const reason = `${what}: ${capabilities.missing[kind] ?? capabilities.routes[kind]?.seen ?? 'not probed'}`
   for (const { id } of cases) {
     if (target.routes[kind] === undefined || (!capabilities.http1 && capabilities.h2cPrior))
       ledger.inapplicable(id, reason)

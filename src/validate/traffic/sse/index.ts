@@ -40,7 +40,7 @@ async function run(context: SliceContext): Promise<void> {
   tally.add('sse_route_probed')
   if (route === undefined) {
     tally.set('sse_route_present', 0)
-    return noRoute(context, 'sse', cases(), 'SSE')
+    return noRoute(context, 'sse', cases(), 'no SSE route')
   }
   tally.set('sse_route_present', 1)
   const bench = new Bench(context, 'sse')
@@ -53,6 +53,7 @@ async function run(context: SliceContext): Promise<void> {
   const stream = new Stream(bench, holding, route.path)
   try {
     const [base] = await Promise.all([holding.baseline(), stream.learn()])
+    if (stream.facts.empty) return noRoute(context, 'sse', cases(), 'the stream ends without an event')
     // The witness stays for the whole slice.
     for (const gauge of base.keys()) base.set(gauge, base.get(gauge)! + 1)
     await rounds(bench, stream, base)

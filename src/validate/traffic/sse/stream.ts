@@ -14,6 +14,8 @@ export interface StreamFacts {
   idsGrow: boolean
   /** The stream ended by its own framing while it was watched. */
   finite: boolean
+  /** It ended before the first event. */
+  empty: boolean
   /** Bytes came at all, be it comments. */
   flows: boolean
 }
@@ -34,7 +36,7 @@ export class Stream {
   readonly bench: Bench
   readonly holding: Holding
   readonly path: string
-  facts: StreamFacts = { idsGrow: false, finite: false, flows: false }
+  facts: StreamFacts = { idsGrow: false, finite: false, empty: false, flows: false }
   /** How often the witness was cut off while it read. */
   cuts = 0
   #witness: Subscription | undefined
@@ -70,6 +72,8 @@ export class Stream {
       ...(gaps.length === 0 ? {} : { intervalMs: Math.max(...gaps) }),
       idsGrow: growByOne(numbers),
       finite: first.complete,
+      // A breach of framing is judged, by its own case.
+      empty: first.closed && first.events.length === 0 && (first.error?.rule ?? 'truncated') === 'truncated',
       flows: first.bytes > 0
     }
     if (first.closed) first.close()

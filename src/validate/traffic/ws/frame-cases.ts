@@ -26,27 +26,31 @@ export interface Route {
   path: string
   /** Why cases that need the echo cannot be judged. */
   noEcho?: string
-  /** The plain handshake or the plain message itself is broken: only their own cases can be judged. */
+  /** Why the twin of all cases fails: only the plainest cases can be judged. */
   unfit?: string
 }
 
-/** The cases that are their own twin: the plainest handshake, the plainest message. */
-export const PLAIN_HANDSHAKE = 'hs-ctl'
-export const PLAIN_MESSAGE = 'ctl-text'
+/** The plainest handshake, message and ping. Where the twin of all others is broken, these are judged on less. */
+export const PLAIN: ReadonlySet<string> = new Set(['hs-ctl', 'ctl-text', 'ctl-ping'])
 
 /** How a twin tells that the server's bytes are no frames. */
 export const NO_FRAMES = 'the server sends bytes that are no WebSocket frames'
 
-/** The twin of all cases: a plain handshake, and where the route echoes, a plain message. */
-export async function twin(
-  { bench, path, noEcho }: Route,
-  random: RandomStream
-): Promise<string | undefined> {
-  const session = await Session.open(bench, path, random)
+/** The twin of all cases: a plain handshake, then a plain message where the route echoes, else a ping. */
+export async function twin(route: Route, random: RandomStream): Promise<string | undefined> {
+  const session = await Session.open(route.bench, route.path, random)
   if (!(session instanceof Session)) return told(session)
+  const text = random.hex(12)
   try {
-    if (noEcho !== undefined) return undefined
-    const text = random.hex(12)
+    // A connection that is only opened shows nothing: a server that hangs up on everything would do as well.
+    if (route.noEcho !== undefined) {
+      await session.send({ op: 9, text })
+      if (await session.until(() => session.pongs().some((payload) => payload.toString() === text)))
+        return undefined
+      return session.broken === undefined
+        ? `a plain ping got no pong (${session.connection.state})`
+        : `${NO_FRAMES}: ${session.broken}`
+    }
     await session.send({ op: 1, text })
     const came = await session.until(() => session.messages.length > 0)
     if (session.broken !== undefined) return `${NO_FRAMES}: ${session.broken}`
@@ -57,16 +61,20 @@ export async function twin(
   }
 }
 
-/** Where the twin itself is broken, the plain cases stand on less: the handshake on HTTP, the message on the handshake. */
-function own(route: Route, plain: boolean): Route {
-  return plain && route.unfit !== undefined ? { ...route, noEcho: 'its own twin' } : route
+/** The handshake alone. */
+async function opens({ bench, path }: Route, random: RandomStream): Promise<string | undefined> {
+  const session = await Session.open(bench, path, random)
+  if (!(session instanceof Session)) return told(session)
+  session.destroy()
+  return undefined
 }
 
 export function frameTrials(route: Route, random: RandomStream): Trial[] {
   return WS_FRAME_CASES.map((spec) => ({
     id: spec.id,
     group: spec.group,
-    twin: () => twin(own(route, spec.id === PLAIN_MESSAGE), random),
+    twin: () =>
+      route.unfit !== undefined && PLAIN.has(spec.id) ? opens(route, random) : twin(route, random),
     shoot: () => shootFrames(route, spec, random)
   }))
 }
@@ -97,7 +105,7 @@ export function handshakeTrials(route: Route, random: RandomStream): Trial[] {
     id: spec.id,
     group: 'handshake',
     twin: () =>
-      own(route, spec.id === PLAIN_HANDSHAKE) === route ? twin(route, random) : route.bench.control(),
+      route.unfit !== undefined && PLAIN.has(spec.id) ? route.bench.control() : twin(route, random),
     shoot: () => shootHandshake(route, spec, random)
   }))
 }

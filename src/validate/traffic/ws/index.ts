@@ -15,15 +15,7 @@ import { Holding } from '../proof/holding.ts'
 import { nothingRemains } from '../proof/remains.ts'
 import { noRoute } from '../proof/route.ts'
 import { echoTrials, floodTrials } from './echo-cases.ts'
-import {
-  frameTrials,
-  handshakeTrials,
-  NO_FRAMES,
-  PLAIN_HANDSHAKE,
-  PLAIN_MESSAGE,
-  twin,
-  type Route
-} from './frame-cases.ts'
+import { frameTrials, handshakeTrials, NO_FRAMES, PLAIN, twin, type Route } from './frame-cases.ts'
 import { killBatch, killTrials } from './kill-cases.ts'
 
 const LANES = 12
@@ -58,7 +50,7 @@ async function run(context: SliceContext): Promise<void> {
     tally.set(`${prefix}_route_present`, found === undefined ? 0 : 1)
   }
   if (found === undefined) {
-    return noRoute(context, 'ws', cases(), 'WebSocket')
+    return noRoute(context, 'ws', cases(), 'no WebSocket route')
   }
   const bench = new Bench(context, 'ws')
   const holding = new Holding(bench)
@@ -118,10 +110,10 @@ async function learn(bench: Bench, path: string): Promise<Route> {
     if (refused === undefined) return route
     seen = refused
   }
-  const plain = await twin({ ...route, noEcho: 'handshake only' }, random)
-  if (plain !== undefined) return { ...route, unfit: plain }
   if (seen.startsWith(NO_FRAMES)) return { ...route, unfit: seen }
-  return { ...route, noEcho: `the route is no echo: ${seen}` }
+  const mute = { ...route, noEcho: `the route is no echo: ${seen}` }
+  const refused = (await twin(mute, random)) && (await twin(mute, random))
+  return refused ? { ...mute, unfit: refused } : mute
 }
 
 /** Where the plainest exchange fails there is no ground for the others, and no pass. */
@@ -131,7 +123,7 @@ async function judgePlain(conductor: Conductor, route: Route): Promise<void> {
   const trials = [...handshakeTrials(route, random), ...frameTrials(route, random)]
   for (const { id } of cases()) context.ledger.inconclusive(id, `the plain twin fails: ${route.unfit ?? ''}`)
   await conductor.run(
-    trials.filter(({ id }) => id === PLAIN_HANDSHAKE || id === PLAIN_MESSAGE),
+    trials.filter(({ id }) => PLAIN.has(id)),
     1
   )
 }
