@@ -116,7 +116,11 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
       cells: [...cells, ...missing()]
     }
   })
-  const write = async (): Promise<void> => writeFileAtomic(resultsPath, redact(formatResultDocument(build())))
+  const write = async (): Promise<ResultDocument> => {
+    const document = build()
+    await writeFileAtomic(resultsPath, redact(formatResultDocument(document)))
+    return document
+  }
 
   try {
     // An older result in this folder is not taken for the new one; the one to resume from stays until its cells are here.
@@ -143,8 +147,7 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
     throw error
   }
   await backends.stop()
-  await write()
-  const document = build()
+  const document = await write()
   const verdict = gate(document, {
     failOn: options.failOn,
     strict: options.strict,
