@@ -118,6 +118,15 @@ function compact(routes: Record<string, string | undefined>): RouteMap {
 
 /** Reads a YAML file by a schema, with the line of every problem. @throws UserError with all of them */
 export function readYaml<T>(path: string, shown: string, schema: z.ZodType<T>): T {
+  return readYamlWithLines(path, shown, schema).value
+}
+
+/** The same, and the line of a place in the file, for problems that no schema sees. */
+export function readYamlWithLines<T>(
+  path: string,
+  shown: string,
+  schema: z.ZodType<T>
+): { value: T; lineAt(place: readonly PropertyKey[]): number } {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
@@ -156,7 +165,7 @@ export function readYaml<T>(path: string, shown: string, schema: z.ZodType<T>): 
     })
   }
   const read = schema.safeParse(value)
-  if (read.success) return read.data
+  if (read.success) return { value: read.data, lineAt: (place) => lineOf(document, lines, place) }
   const problems = flattenIssues(read.error.issues).map((issue) =>
     describe(issue, value, document, lines, shown, schema)
   )

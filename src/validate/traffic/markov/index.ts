@@ -22,6 +22,11 @@ export function markovSlice(model: MarkovModel): Slice {
 
 async function run(model: MarkovModel, context: SliceContext): Promise<void> {
   const { capabilities, target, tally, ledger } = context
+  if (model.steps.size === 0) {
+    ledger.plan('get', 'states')
+    ledger.inapplicable('get', `no route was found: ${capabilities.missing.get ?? 'nothing answers 2xx'}`)
+    return
+  }
   if (!capabilities.http1) {
     for (const name of model.steps.keys()) {
       ledger.plan(name, 'states')
@@ -53,6 +58,12 @@ async function run(model: MarkovModel, context: SliceContext): Promise<void> {
   }
   const drained = Promise.all(walkers.map((walker) => walker.stop()))
   await Promise.race([drained, delay(context.signal.aborted ? 50 : DRAIN_MS, undefined, { ref: false })])
+  // What waits for suspiciously long by now is waited for until it can be judged.
+  const last = performance.now() + limit
+  while (!context.signal.aborted && performance.now() < last && judge.waiting(walkers)) {
+    await Promise.race([drained, delay(LOOK_EVERY_MS, undefined, { ref: false })])
+    judge.overdue(walkers, limit)
+  }
   for (const walker of walkers) tally.add('requests_cut_at_deadline', walker.cut())
 
   tally.set('transitions', route.transitions)
@@ -68,5 +79,11 @@ async function run(model: MarkovModel, context: SliceContext): Promise<void> {
       `the mix of steps was not kept: chi-square ${mix.statistic.toFixed(1)} with ${mix.degrees} degrees of freedom`
     )
   const why = target.exit() === undefined ? 'no walker came here' : 'the server ended before'
-  for (const name of model.steps.keys()) if (!route.visited.has(name)) ledger.inconclusive(name, why)
+  for (const name of model.steps.keys()) {
+    if (judge.proven.has(name)) continue
+    const seen = judge.unproven(name)
+    // A route that was only found owes nothing to what the suite sends; but nothing proven is nothing proven.
+    if (model.found && seen !== undefined && judge.proven.size > 0) ledger.inapplicable(name, seen)
+    else ledger.inconclusive(name, seen ?? why)
+  }
 }

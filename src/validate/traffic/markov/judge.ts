@@ -9,19 +9,32 @@ import type { Exchange, Walker, WalkerEvents } from './walker.ts'
 
 /** Connections closed under a request, without notice, before it is called a habit. */
 const CLOSES_TO_TELL = 3
+const DROPS_TO_TELL = 5
 const TIMEOUTS_TO_TELL = 2
+/** An answer that takes longer is told where most are this many times quicker. */
+const SLOW_MS = 2000
+const SLOW_FACTOR = 50
+const SLOW_TO_TELL = 2
 /** Our own stall, ms, that makes a time-out ours. */
 const OWN_STALL = 1000
+const STALL_WINDOW = 5000
 
+/** Connects that fail for want of our own ports, descriptors or memory. */
+const OURS = new Set(['EADDRNOTAVAIL', 'EADDRINUSE', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
 const BREAKS_RFC2 = new Set(['control-in-field', 'bare-lf', 'obs-fold'])
 
 export class Judge implements WalkerEvents {
   readonly latency = new Histogram()
+  /** Steps with an answer in which all was checked. */
+  readonly proven = new Set<string>()
+  readonly #unproven = new Map<string, string>()
   readonly #context: SliceContext
   readonly #route: Route
   readonly #attempts = new Map<string, number>()
   readonly #failures = new Map<string, number>()
   #closes = 0
+  #drops = 0
+  #slow = 0
   #timeouts = 0
 
   constructor(context: SliceContext, route: Route) {
@@ -33,8 +46,23 @@ export class Judge implements WalkerEvents {
   sent(count: number): void {
     this.#context.tally.add('requests_sent', count)
   }
-  retried(count: number): void {
-    this.#context.tally.add('requests_sent_again', count)
+  retried(walker: Walker, count: number, dropped: boolean): void {
+    const { tally, vitals, target, report } = this.#context
+    tally.add('requests_sent_again', count)
+    if (!dropped || target.exit() !== undefined) return
+    // As below: walkers are never idle for long by themselves.
+    if (vitals.stallSince(performance.now() - STALL_WINDOW) > OWN_STALL) return
+    this.#drops += 1
+    if (this.#drops < DROPS_TO_TELL) return
+    report({
+      predicate: 'I-CONN-LOST',
+      severity: 'LOW',
+      case: 'closed-without-notice',
+      title: `busy connections are closed between two answers and without Connection: close, ${this.#drops} times so far; the requests went again`,
+      standard: 'RFC 9112 9.6',
+      ...walker.recent(),
+      repeats: { k: this.#drops, n: this.#drops }
+    })
   }
   loggedIn(again: boolean): void {
     this.#context.tally.add(again ? 'walker_relogins' : 'walker_logins')
@@ -48,18 +76,29 @@ export class Judge implements WalkerEvents {
     const { step } = exchange
     const { status, body } = answer.response
     this.latency.add((at - exchange.at) * 1000)
+    if (at - exchange.at > SLOW_MS) this.#late(walker, exchange, at - exchange.at)
     this.#attempts.set(step.name, (this.#attempts.get(step.name) ?? 0) + 1)
-    if (!this.#route.visited.has(step.name)) {
-      this.#route.visited.add(step.name)
-      this.#context.ledger.exercised(step.name)
-    }
+    this.#route.visited.add(step.name)
     const expected = step.expect.includes(status)
+    // Where there is something to check, only an answer in which it can be checked is a proof.
+    if (!this.proven.has(step.name)) {
+      if (status === step.expect[0] || (expected && !step.looks && status < 400)) {
+        this.proven.add(step.name)
+        this.#context.ledger.exercised(step.name)
+      } else this.#unproven.set(step.name, `never answered ${step.expect[0]}, last ${status}`)
+    }
     if (status >= 500) {
       if (expected && step.designed === 'panic') tally.add('requests_panic_expected')
       else if (expected) tally.add('requests_5xx_expected')
       else tally.add('requests_5xx')
     } else tally.add(status >= 400 ? 'requests_4xx' : status >= 300 ? 'requests_3xx' : 'requests_2xx')
     if (status === 401 || status === 404 || status === 429) tally.add(`requests_${status}`)
+    const breach = walker.session.validators.look(exchange.sent, answer.response)
+    if (breach !== undefined) {
+      const severity = status === 304 ? 'HIGH' : 'MED'
+      const title = `step ${step.name}: ${breach.title}`
+      this.#tell(walker, exchange, 'I-ETAG', severity, title, breach.evidence, breach.standard)
+    }
     if (!expected) this.#unexpected(walker, exchange, answer)
     else if (status === step.expect[0]) this.#content(walker, exchange, answer)
     if (!step.shared && body.length > 0) {
@@ -94,7 +133,8 @@ export class Judge implements WalkerEvents {
       return
     }
     // The walker logs in again; the property over all logins judges.
-    if (status === 401) return
+    const { setup } = this.#route.model
+    if (status === 401 && setup.length > 0 && !setup.includes(step.name)) return
     if (step.lostWrite && status === 404) {
       this.#tell(
         walker,
@@ -129,11 +169,20 @@ export class Judge implements WalkerEvents {
       const title = `step ${step.name}: the answer has no ${name}`
       this.#tell(walker, exchange, 'I-ANSWER', 'MED', title, { source: name })
     }
+    const { values } = walker.session
+    const predicate = step.lostWrite ? 'I-LOST-WRITE' : 'I-READ-WRITE'
     for (const [source, template, name] of step.check) {
-      const wanted = template.fill(walker.session.values)
+      const wanted = template.fill(values)
       const found = walker.session.read(source, answer)
       if (found === wanted) continue
-      const predicate = step.lostWrite ? 'I-LOST-WRITE' : 'I-READ-WRITE'
+      if (source.kind === 'json' && answer.json() === undefined) {
+        const title = `step ${step.name}: the body is no JSON, or not all of it`
+        this.#tell(walker, exchange, 'I-ANSWER', 'HIGH', title, {
+          source: name,
+          bytes: answer.response.body.length
+        })
+        return
+      }
       const title = `step ${step.name}: ${name} is not what this client wrote`
       this.#tell(walker, exchange, predicate, 'HIGH', title, {
         source: name,
@@ -141,6 +190,26 @@ export class Judge implements WalkerEvents {
         found: (found ?? 'nothing').slice(0, 200)
       })
       return
+    }
+    for (const [source, template, name] of step.differs) {
+      const former = template.fill(values)
+      const found = walker.session.read(source, answer)
+      if (found !== undefined && found !== former) continue
+      const title = `step ${step.name}: ${name} is ${found === undefined ? 'not there' : 'what it was before'}`
+      this.#tell(walker, exchange, predicate, 'HIGH', title, { source: name, former: former.slice(0, 200) })
+    }
+    for (const [template, times, name] of step.occurs) {
+      if (!template.ready(values)) continue
+      const text = template.fill(values)
+      const found = count(answer.text(), text)
+      if (times === 'some' ? found > 0 : found === times) continue
+      const wanted = times === 'some' ? 'at least once' : `${times} times`
+      const title = `step ${step.name}: the body holds ${name} ${found} times, not ${wanted}`
+      this.#tell(walker, exchange, predicate, 'HIGH', title, {
+        source: name,
+        text: text.slice(0, 200),
+        found
+      })
     }
   }
 
@@ -173,6 +242,8 @@ export class Judge implements WalkerEvents {
     this.#context.tally.add('requests_error')
     // A server that ended is told by the property loop; here it would be told once for each walker.
     if (this.#context.target.exit() !== undefined) return
+    // A stall of ours may have let a keep-alive time run out.
+    if (this.#context.vitals.stallSince(performance.now() - STALL_WINDOW) > OWN_STALL) return
     this.#closes += 1
     if (this.#closes < CLOSES_TO_TELL) return
     this.#context.report({
@@ -189,8 +260,14 @@ export class Judge implements WalkerEvents {
   }
 
   refused(_walker: Walker, code: string): void {
-    this.#context.tally.add('connects_refused')
     if (this.#context.target.exit() !== undefined) return
+    if (OURS.has(code)) {
+      if (this.#context.tally.get('connects_failed_here') === 0)
+        this.#context.note(`this machine gives no more connections (${code}); walkers wait for them`)
+      this.#context.tally.add('connects_failed_here')
+      return
+    }
+    this.#context.tally.add('connects_refused')
     const refused = this.#context.tally.get('connects_refused')
     if (refused < 10 * this.#context.concurrency) return
     this.#context.report({
@@ -203,14 +280,44 @@ export class Judge implements WalkerEvents {
     })
   }
 
+  /** Slow is no breach of a rule; it is told so that a person can ask why. */
+  #late(walker: Walker, exchange: Exchange, ms: number): void {
+    if (this.#context.vitals.stallSince(exchange.at) > OWN_STALL) return
+    if (ms * 1000 < SLOW_FACTOR * this.latency.quantile(0.5)) return
+    this.#slow += 1
+    if (this.#slow < SLOW_TO_TELL) return
+    const usual = (this.latency.quantile(0.5) / 1000).toFixed(1)
+    this.#context.report({
+      predicate: 'I-SLOW',
+      severity: 'LOW',
+      case: exchange.step.name,
+      title: `step ${exchange.step.name} was answered after ${(ms / 1000).toFixed(1)} s; half of all answers take ${usual} ms or less`,
+      sent: Buffer.from(exchange.sent, 'latin1'),
+      received: walker.recent().received,
+      evidence: { ms: Math.round(ms) },
+      repeats: { k: this.#slow, n: this.latency.total }
+    })
+  }
+
+  /** Why a step that was answered is not proven. */
+  unproven(name: string): string | undefined {
+    return this.#unproven.get(name)
+  }
+
+  /** Requests are without an answer for much longer than others. */
+  waiting(walkers: readonly Walker[]): boolean {
+    const now = performance.now()
+    return walkers.some(({ flight }) => flight[0] !== undefined && now - flight[0].at > SLOW_MS)
+  }
+
   /** Looks for requests without an answer for too long. */
   overdue(walkers: readonly Walker[], limitMs: number): void {
     const now = performance.now()
     for (const walker of walkers) {
       const oldest = walker.flight[0]
-      if (oldest === undefined || now - oldest.at < limitMs) continue
+      if (oldest === undefined || now - oldest.at < limitMs * (oldest.overdue + 1)) continue
       if (this.#context.vitals.stallSince(oldest.at) > OWN_STALL) continue
-      oldest.at = now
+      oldest.overdue += 1
       this.#timeouts += 1
       if (this.#timeouts < TIMEOUTS_TO_TELL) continue
       this.#context.report({
@@ -231,7 +338,8 @@ export class Judge implements WalkerEvents {
     predicate: string,
     severity: 'HIGH' | 'MED',
     title: string,
-    evidence: Record<string, string | number>
+    evidence: Record<string, string | number>,
+    standard?: string
   ): void {
     const key = `${predicate} ${exchange.step.name}`
     const failures = (this.#failures.get(key) ?? 0) + 1
@@ -242,6 +350,7 @@ export class Judge implements WalkerEvents {
       severity,
       case: exchange.step.name,
       title,
+      ...(standard === undefined ? {} : { standard }),
       sent: Buffer.from(exchange.sent, 'latin1'),
       received,
       evidence: { ...evidence, pipelined: exchange.pipelined, walker: walker.session.index },
@@ -249,4 +358,12 @@ export class Judge implements WalkerEvents {
       symptom: `${exchange.step.name} ${String(evidence['status'] ?? evidence['source'] ?? '')}`
     })
   }
+}
+
+/** How often a text stands in another. */
+function count(body: string, text: string): number {
+  if (text === '') return 0
+  let found = 0
+  for (let at = body.indexOf(text); at >= 0; at = body.indexOf(text, at + text.length)) found += 1
+  return found
 }

@@ -4,6 +4,7 @@ import type { HttpResponse } from '../../../wire/http1.ts'
 import { decodeContent } from './coding.ts'
 import type { Source, Step } from './model.ts'
 import { inJson, type Values } from './template.ts'
+import { Validators } from './validators.ts'
 
 /** Every token of a run: whose it is stands in it, so that a stranger's token is known at sight. */
 const TOKEN = /\bpt(\d{1,3})-[0-9a-f]{10}\b/y
@@ -13,6 +14,8 @@ const TOKEN_START_BYTES = Buffer.from(TOKEN_START)
 export class Session {
   readonly index: number
   readonly values: Values
+  /** What it knows of the ETags of what it read. */
+  readonly validators = new Validators()
   readonly #random: RandomStream
   readonly #mark: string
   readonly #cookies = new Map<string, string>()
@@ -95,10 +98,16 @@ export class Session {
     switch (source.kind) {
       case 'json':
         return atPath(answer.json(), source.keys)
+      case 'base64': {
+        const text = atPath(answer.json(), source.keys)
+        return text === undefined ? undefined : Buffer.from(text, 'base64').toString('utf8')
+      }
       case 'header':
         return answer.response.header(source.name)
       case 'cookie':
         return this.#cookies.get(source.name)
+      case 'var':
+        return this.values[source.name]
       case 'body':
         return answer.text()
       case 'status':

@@ -31,6 +31,11 @@ export class Template {
     return new Template(texts, names)
   }
 
+  /** All its variables are set. */
+  ready(values: Values): boolean {
+    return this.names.every((name) => values[name] !== undefined)
+  }
+
   /** The text with its variables; an unset one leaves nothing. */
   fill(values: Values, escape?: (value: string) => string): string {
     let out = this.texts[0]!
