@@ -26,6 +26,22 @@ export class LaunchFailed extends Error {
   }
 }
 
+/** Of the 6 s that an aborted run has, what a server gets for its end, ms. */
+const ABORTED_GRACE_MS = 1500
+
+/** Ends after the grace, and soon after an abort. */
+function patience(graceMs: number, signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, graceMs, undefined)
+    const hurry = (): void => {
+      clearTimeout(timer)
+      setTimeout(resolve, Math.min(graceMs, ABORTED_GRACE_MS), undefined)
+    }
+    if (signal.aborted) hurry()
+    else signal.addEventListener('abort', hurry, { once: true })
+  })
+}
+
 /** Starts the server and waits for its ready line. @throws LaunchFailed */
 export function launch(options: LaunchOptions): Promise<Target> {
   const [program, ...args] = options.argv
@@ -76,10 +92,7 @@ export function launch(options: LaunchOptions): Promise<Target> {
     }
     if (exit !== undefined || pid === undefined) return end('gone', exit)
     child.kill('SIGTERM')
-    const timely = await Promise.race([
-      exited,
-      new Promise<undefined>((resolve) => setTimeout(resolve, graceMs, undefined))
-    ])
+    const timely = await Promise.race([exited, patience(graceMs, options.signal)])
     if (timely !== undefined) return end('graceful', timely)
     watch.kill()
     return end('killed', await exited)
