@@ -170,7 +170,7 @@ export const H2C_NUMBERS = {
   body: 50_000,
   /** Longest limit of streams that is filled. */
   limit: 300,
-  cancels: 80,
+  cancels: 160,
   pings: 20,
   settings: 10,
   resets: 300,

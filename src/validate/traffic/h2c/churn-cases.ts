@@ -51,6 +51,9 @@ function bodies(churn: Churn): Promise<void> {
   )
 }
 
+/** What was written leaves in a segment of its own. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
 /** Every second stream is reset by us, some before and some after its body; the others must not notice. */
 async function cancel(churn: Churn): Promise<void> {
   const { session, random, ground } = churn
@@ -59,8 +62,11 @@ async function cancel(churn: Churn): Promise<void> {
     const kept: Asked[] = []
     for (let i = 0; i < room; i++) {
       kept.push(ground.post === undefined ? churn.get() : churn.post(churn.body(random.int(1, 500))))
+      await turn()
       const gone = session.request(getFields(ground))
+      await turn()
       session.cancel(gone)
+      await turn()
     }
     await churn.settle(kept)
   }

@@ -3,6 +3,7 @@ import type { RandomStream } from '../../../kit/random.ts'
 import { HpackEncoder, type Field } from '../../../wire/hpack.ts'
 import { encodeFrame, FLAG, FRAME, PREFACE, readSettings, settingsFrame } from '../../../wire/http2.ts'
 import { H2C_FRAME_CASES, type H2cBlock, type H2cFrame, type H2cFrameCase } from '../../catalogue/h2c.ts'
+import { wait } from '../proof/bench.ts'
 import { inapplicable, inconclusive, type Shot, type Trial } from '../proof/trial.ts'
 import { getFields, plain, posted, postFields, type Ground } from './ground.ts'
 import { judge } from './judge.ts'
@@ -10,6 +11,8 @@ import { OUR_SETTINGS, Session } from './session.ts'
 
 /** Longest frame that is sent to go beyond a limit. */
 const MOST_OVERLONG = 4 << 20
+/** Between the bytes of a case that is sent bytewise, ms. */
+const DRIP_MS = 2
 
 /** Fields of a block. A lenient GET is a POST to the echo, which tells what the handler saw. */
 function fieldsOf(ground: Ground, block: H2cBlock, asEcho: boolean): Field[] {
@@ -85,15 +88,23 @@ async function shoot(ground: Ground, spec: H2cFrameCase): Promise<Shot> {
     }
     const frames = Buffer.concat(spec.frames.map((frame) => frameBytes(ground, frame, most, asEcho)))
     const bytes = alone ? Buffer.concat([opening(session, spec), frames]) : frames
-    const segments = spec.bytewise ? [...bytes].map((byte) => Buffer.from([byte])) : [bytes]
     const before = session.connection.bytesAccepted
-    const sent = await bench.write(session.connection, ...segments)
+    const sent = spec.bytewise ? await dripped(session, bytes) : await session.write(bytes)
     if (!sent && session.connection.bytesAccepted === before && session.open)
       return { verdict: inconclusive('the frames were not taken by this machine'), transcript }
     return { verdict: await judge(ground, spec, session, endsStream(spec)), transcript }
   } finally {
     session.destroy()
   }
+}
+
+/** A byte at a time; the pause keeps the kernel from joining them. */
+async function dripped(session: Session, bytes: Buffer): Promise<boolean> {
+  for (const byte of bytes) {
+    if (!(await session.write(Buffer.from([byte])))) return false
+    await wait(DRIP_MS)
+  }
+  return true
 }
 
 /** Preface, and SETTINGS where the case has them. */

@@ -15,7 +15,8 @@ export type Levels = Map<string, number>
 /** Gauges that a server publishes about what it holds at this moment. */
 const HOLDS = /(subscriber|goroutine|websocket|ws_conn|sse_|streams?$|active|open_)/i
 /** Sums that only ever grow, and sizes that say nothing of clients. */
-const SUMS = /(total|accepted|closed|requests|count$|events|bytes|sent|dropped|errors?$|memstats|max|peak)/i
+const SUMS =
+  /(total|accepted|closed|requests|count$|events|published|bytes|sent|dropped|errors?$|memstats|max|peak)/i
 
 const POLL_MS = 150
 const VARS_TIMEOUT_MS = 1000
