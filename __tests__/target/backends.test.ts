@@ -14,6 +14,7 @@ import { connect, createServer, type AddressInfo, type Server } from 'node:net'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { UserError } from '../../src/kit/errors.ts'
+import { redact } from '../../src/kit/secrets.ts'
 import { lookAt } from '../../src/target/backend-probes.ts'
 import { freePort, startOwn } from '../../src/target/backend-process.ts'
 import { Backends, findProgram, readBackendAddress } from '../../src/target/backends.ts'
@@ -353,6 +354,29 @@ describe('named ones', () => {
       expect(keys).not.toContain(space)
     },
     120_000
+  )
+
+  test('a password is masked from the moment it is read', () => {
+    readBackendAddress('redis', 'redis://reader:open-barley@localhost:6379/2')
+    expect(redact('cannot log in with open-barley')).toBe('cannot log in with ***')
+  })
+
+  needs('redis')(
+    'one that was restarted under our feet is trouble',
+    async () => {
+      const signal = new AbortController().signal
+      const first = await startOwn('redis', programs.get('redis')!, { signal })
+      const { port } = first.address
+      const named = backendsOf({ redis: `127.0.0.1:${port}` })
+      expect(await named.environment(['redis'])).toMatchObject({ PROBATORIUM_REDIS: `127.0.0.1:${port}` })
+      expect(await named.trouble(['redis'])).toBeUndefined()
+      await first.stop()
+      const ports = (): Promise<number> => Promise.resolve(port)
+      const second = await startOwn('redis', programs.get('redis')!, { signal, ports })
+      expect(await named.trouble(['redis'])).toBe('redis was restarted during the run')
+      await second.stop()
+    },
+    60_000
   )
 
   needs('memcached')(

@@ -1,6 +1,5 @@
 /** What a server prints: the last lines, what a crash left, and where it listens. */
 import { isIP } from 'node:net'
-import { redact } from '../kit/secrets.ts'
 
 export interface Address {
   host: string
@@ -48,9 +47,9 @@ export class OutputTail {
     return fresh
   }
 
-  /** The lines, oldest first; those of a crash stand before what was printed after them. Secrets are masked. */
+  /** The lines, oldest first; those of a crash stand before what was printed after them. */
   all(): string[] {
-    return [...this.#lines, ...this.#crash, ...(this.#partial === '' ? [] : [this.#partial])].map(redact)
+    return [...this.#lines, ...this.#crash, ...(this.#partial === '' ? [] : [this.#partial])]
   }
 }
 
