@@ -15,7 +15,8 @@ const BREAKS: Record<string, string[]> = {
   miscodes: ['I-ANSWER'],
   'odd-status': ['I-STATUS'],
   throws: ['I-5XX', 'I-PANIC'],
-  'cross-talk': ['I-CROSS-TALK'],
+  // The note is put on before the coding, which is then left out.
+  'cross-talk': ['I-CROSS-TALK', 'I-LOST-WRITE'],
   'bad-framing': ['I-RFC-1'],
   cuts: ['I-CONN-LOST', 'I-RFC-1'],
   'forgets-sessions': ['I-RELOGIN'],
