@@ -163,11 +163,9 @@ class Judge {
         const code = stream.reset ?? goaway?.code
         if (code === CALM || code === REFUSED)
           return inconclusive(`the server sheds load: ${toldStream(session, stream)}`)
-        if (stream.reset === undefined && !this.ending)
-          return this.silence('the request gets no whole answer')
         return this.breach({
           predicate: 'I-H2C-REFUSED',
-          title: `${spec.title} is well-formed, and the server refuses it: ${toldStream(session, stream)}`,
+          title: `${spec.title} is well-formed, and gets no answer: ${toldStream(session, stream)}`,
           symptom: 'refused',
           proof: stream.reset !== undefined || goaway !== undefined
         })
