@@ -43,6 +43,21 @@ test.each<[string, string[], RegExp]>([
     ['validate', '--refapps', 'shop', '--resume', 'none.json', '--out', folder],
     /none\.json: there is no such file/
   ],
+  [
+    'resume from a folder',
+    ['validate', '--refapps', 'shop', '--resume', folder, '--out', folder],
+    /it is a folder, not a file/
+  ],
+  [
+    'a bench document',
+    ['gate', manifest('bench.json', '{"schema_version":"5.3","benchmarks":[]}')],
+    /looks like a bench document/
+  ],
+  [
+    'a flag before the command',
+    ['--json', 'validate'],
+    /"what": "unknown flag[\s\S]*write the command first/
+  ],
   ['celeris', ['validate', '--celeris', 'nowhere'], /--celeris.*nowhere/],
   [
     'never ready',
@@ -100,10 +115,12 @@ test.each<[string, string[], RegExp]>([
 test('an output folder that is a file, or cannot be written', async () => {
   const path = join(folder, 'file')
   writeFileSync(path, '')
-  expect(await suite(['validate', '--refapps', 'shop', '--out', path])).toMatchObject({
-    code: 2,
-    stderr: expect.stringContaining(path)
-  })
+  for (const out of [path, join(path, 'below'), '/proc/probatorium']) {
+    expect(await suite(['validate', '--refapps', 'shop', '--out', out])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(`^error: ${out}: cannot be (written|made)`)
+    })
+  }
   if (process.getuid?.() === 0) return
   chmodSync(folder, 0o500)
   expect((await suite(['validate', '--refapps', 'shop', '--out', join(folder, 'new')])).code).toBe(2)
