@@ -4,8 +4,10 @@ import { wsSlice } from '../../../src/validate/traffic/ws/index.ts'
 import { wsSwitches } from '../../fixture/ws-switches.ts'
 import { playFixture } from '../play.ts'
 
+/** Which moment of death is caught first depends on the clock; the way does not. */
+const dead = (id: string): string => id.replace(/^kill-.*-/, 'kill-')
 const own = wsSwitches.filter(({ breaks }) => !breaks.includes('*'))
-const LONG_MS = 60_000
+const LONG_MS = 150_000
 
 /** How the worst of its findings is told, for a few of each kind. */
 const told: Record<string, string> = {
@@ -47,12 +49,12 @@ test.concurrent.each(own.map(({ name, breaks }) => [name, breaks] as const))(
   '%s flips exactly its cases',
   async (name, breaks) => {
     const { flipped, findings, book } = await playFixture(wsSlice, [name])
-    expect(flipped).toEqual([...breaks].sort())
+    expect(flipped.map(dead)).toEqual([...breaks].map(dead).sort())
     for (const { repeats, severity, predicate } of findings) {
       expect(repeats?.k).toBeGreaterThan(2)
       if (told[name] !== undefined) expect(`${severity} ${predicate}`).toBe(told[name])
     }
-    for (const id of breaks) expect(book.inconclusive.map((entry) => entry.case)).not.toContain(id)
+    for (const id of flipped) expect(book.inconclusive.map((entry) => entry.case)).not.toContain(id)
   },
   LONG_MS
 )

@@ -13,8 +13,6 @@ const RECOVERY_MS = 8000
 const RECHECK_LANES = 4
 /** Longest time spent on suspects that must be tried alone, ms. */
 const ALONE_MS = 20_000
-/** A process is told to have ended some ms after it did. */
-const CLOCK_SLACK_MS = 20
 /** A twin that is turned away like this tells of limits, not of a fault. */
 const LIMITED = /\b(429|503)\b/
 
@@ -24,12 +22,13 @@ type Seen =
   | { kind: 'outage'; what: string; shot: Shot }
   | { kind: 'twin'; what: string }
 
-/** One try of a case and when it ran, `performance.now()`. */
+/** One try of a case and when it began, `performance.now()`. */
 interface Try {
   trial: Trial
   from: number
-  to: number
   shot?: Shot
+  /** Others were not served after it. */
+  outage: boolean
 }
 
 interface Suspect {
@@ -113,13 +112,14 @@ export class Conductor {
     if (before) return { kind: 'twin', what: before }
     this.#served.add(trial.group)
     const elder = await bench.elder().catch(passing)
-    const one: Try = { trial, from: performance.now(), to: Infinity }
+    const one: Try = { trial, from: performance.now(), outage: false }
     this.#tries.push(one)
     const shot = await trial.shoot().catch(failed)
-    Object.assign(one, { shot, to: performance.now() })
+    one.shot = shot
     const old = elder === undefined ? 'closed' : await elder.ask()
     elder?.close()
     const fresh = await this.#fresh(trial)
+    one.outage = fresh !== undefined
     if (bench.stalled(since) && !(shot.verdict.kind === 'broken' && shot.verdict.breach.proof === true)) {
       if (shot.verdict.kind === 'kept') return { kind: 'shot', shot }
       const verdict = inconclusive('this machine was too busy to keep the time')
@@ -257,20 +257,17 @@ export class Conductor {
       return this.#report(trial, outage(what), seen.shot, once)
     }
     this.#lost = `the server process had ended: ${ended}`
-    const [culprit, ...beside] = this.#running(this.#bench.context.target.exit()!.at)
+    const [culprit, ...beside] = this.#lastTries()
     const { trial: killer, shot } = culprit ?? { trial, shot: seen.shot }
-    const breach = outage(`the server process ended during ${killer.id}: ${ended}`)
+    const among = beside.length === 0 ? '' : `, or one of ${beside.length} cases beside it`
+    const breach = outage(`the server process ended during ${killer.id}${among}: ${ended}`)
     if (beside.length > 0) breach.evidence = { also_in_flight: beside.map((one) => one.trial.id).join(' ') }
     this.#report(killer, breach, shot, once)
   }
 
-  /** Tries that were running then, the one that began last first. */
-  #running(then: Date): Try[] {
-    const told = then.getTime() - performance.timeOrigin
-    const late = this.#tries.filter(({ to }) => to >= told - CLOCK_SLACK_MS)
-    // The first that could not go on shows when it was.
-    const at = Math.min(told, ...late.map(({ to }) => to))
-    return late.filter(({ from }) => from <= at).sort((a, b) => b.from - a.from)
+  /** Tries after which others were not served, the one that began last first: all that may have done it. */
+  #lastTries(): Try[] {
+    return this.#tries.filter(({ outage }) => outage).sort((a, b) => b.from - a.from)
   }
 
   /** For a step that is no trial of its own: true where nobody is served any more after it, which is told as of this trial. */
