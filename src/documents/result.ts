@@ -12,7 +12,11 @@ import { kindOf, normaliseResults } from './normalise.ts'
 export const SCHEMA_VERSION = '5.16'
 
 /** A whole number that may be larger than 2^53: Go counts in 64 bits. */
-const count = z.number().min(0, 'must not be negative').refine(Number.isInteger, 'must be a whole number')
+const count = z
+  .number()
+  .min(0, 'must not be negative')
+  .refine(Number.isInteger, 'must be a whole number')
+  .meta({ type: 'integer' })
 /** A sub-tally: a map of integers, such as `adv_sent`. */
 export const tallySchema = z.record(z.string(), count)
 
