@@ -166,6 +166,9 @@ describe.each(NAMES)('%s of our own', (name) => {
       kill()
       expect(await until(() => pids.every((pid) => !alive(pid)))).toBe(true)
       expect(await until(() => readdirSync(temporary).length === 0)).toBe(true)
+      // PostgreSQL holds a piece of System V shared memory; its fifth column is who made it.
+      const segments = readFileSync('/proc/sysvipc/shm', 'utf8').split('\n')
+      expect(segments.filter((line) => pids.includes(Number(line.trim().split(/\s+/)[4])))).toEqual([])
     },
     120_000
   )

@@ -10,7 +10,7 @@ import { delimiter, dirname, join } from 'node:path'
 import type { BackendName } from '../documents/manifest.ts'
 import { maskSecret } from '../kit/secrets.ts'
 import { BackendProblem, lookAt, type BackendAddress, type BackendState } from './backend-probes.ts'
-import { guard, guardFolder } from './watchdog.ts'
+import { guard, guardFolder, guardLeader } from './watchdog.ts'
 
 interface Recipe {
   program: string
@@ -18,6 +18,8 @@ interface Recipe {
   package: string
   /** Its fast and orderly shutdown. */
   stopSignal: NodeJS.Signals
+  /** A SIGKILL leaves shared memory behind: at a forced end it gets SIGQUIT, and the watchdog does the rest. */
+  sharesMemory?: boolean
   args(folder: string, port: number): string[]
 }
 
@@ -26,6 +28,7 @@ export const RECIPES: Readonly<Record<BackendName, Recipe>> = {
     program: 'postgres',
     package: 'postgresql',
     stopSignal: 'SIGINT',
+    sharesMemory: true,
     args: (folder, port) =>
       [
         ...['-D', join(folder, 'data'), '-p', String(port)],
@@ -143,8 +146,12 @@ class Watched {
     if (!this.ended) this.#watch.kill()
   }
 
-  async stop(signal: NodeJS.Signals): Promise<void> {
+  signal(signal: NodeJS.Signals): void {
     if (!this.ended && this.pid !== undefined) process.kill(this.pid, signal)
+  }
+
+  async stop(signal: NodeJS.Signals): Promise<void> {
+    this.signal(signal)
     let timer: NodeJS.Timeout | undefined
     const late = new Promise((resolve) => (timer = setTimeout(resolve, STOP_MS)))
     await Promise.race([this.exited, late])
@@ -167,7 +174,7 @@ export interface OwnBackend {
   /** Why it is gone; undefined while it runs. */
   gone(): string | undefined
   stop(): Promise<void>
-  /** SIGKILL, synchronously. */
+  /** At a forced end: without waiting. */
   kill(): void
 }
 
@@ -266,6 +273,10 @@ async function runOnce(
   const recipe = RECIPES[name]
   const asRoot = name === 'memcached' && user === undefined && process.getuid?.() === 0 ? ['-u', 'root'] : []
   const child = new Watched(program, [...recipe.args(folder, address.port), ...asRoot], folder, user)
+  if (recipe.sharesMemory === true && child.pid !== undefined) {
+    const off = guardLeader(child.pid)
+    void child.exited.then(off)
+  }
   const expected = name === 'postgres' ? join(folder, 'data') : String(child.pid)
   const end = performance.now() + START_MS
   let problem = 'it does not answer'
@@ -279,7 +290,10 @@ async function runOnce(
           state,
           gone: () => (child.ended ? `${recipe.program} ended: ${child.said()}` : undefined),
           stop: () => child.stop(recipe.stopSignal),
-          kill: () => child.kill()
+          kill: () => {
+            if (recipe.sharesMemory === true) child.signal('SIGQUIT')
+            else child.kill()
+          }
         }
       }
     } catch (error) {

@@ -18,18 +18,21 @@ export const runMark = `${RUN}=${run}`
 
 const SCRIPT = `
 without() { rest=' '; for one in $2; do [ "$one" = "$1" ] || rest="$rest$one "; done; echo "$rest"; }
-groups=' '; marks=' '; folders=' '
+groups=' '; marks=' '; folders=' '; leaders=' '
 while read -r word id; do
   case $word in
     group) groups="$groups$id " ;;
     mark) marks="$marks$id " ;;
     folder) folders="$folders$id " ;;
+    leader) leaders="$leaders$id " ;;
     -group) groups=$(without "$id" "$groups") ;;
     -mark) marks=$(without "$id" "$marks") ;;
     -folder) folders=$(without "$id" "$folders") ;;
+    -leader) leaders=$(without "$id" "$leaders") ;;
     bye) exit 0 ;;
   esac
 done
+for one in $leaders; do kill -3 "$one" 2>/dev/null && sleep 1; done
 for one in $groups; do kill -9 -"$one" 2>/dev/null; done
 for turn in 1 2; do
   for one in $marks; do
@@ -59,7 +62,7 @@ function tell(line: string): void {
   shell.stdin?.write(`${line}\n`)
 }
 
-function enter(word: 'group' | 'mark' | 'folder', id: string | number): () => void {
+function enter(word: 'group' | 'mark' | 'folder' | 'leader', id: string | number): () => void {
   tell(`${word} ${id}`)
   entries += 1
   let done = false
@@ -128,6 +131,14 @@ export function guard(): Guard {
       offMark()
     }
   }
+}
+
+/**
+ * A process that leaves something in the kernel when it is killed (System V shared memory) gets SIGQUIT and a second
+ * first; the returned function takes it off the list.
+ */
+export function guardLeader(pid: number): () => void {
+  return enter('leader', pid)
 }
 
 /** A temporary folder that must not stay behind; the returned function takes it off the list. */
