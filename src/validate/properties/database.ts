@@ -33,6 +33,8 @@ const COLUMNS = [
 ] as const
 const TEXT = new Set<string>(['cell', 'phase', 'health_error'])
 
+const typed = (column: string): string => `${column} ${TEXT.has(column) ? 'TEXT' : 'REAL'}`
+
 /** Appends samples; a value that is not known is NULL. */
 export class ObserverDatabase {
   readonly #database: DatabaseSync
@@ -40,10 +42,20 @@ export class ObserverDatabase {
 
   private constructor(database: DatabaseSync) {
     this.#database = database
-    const declared = COLUMNS.map((column) => `${column} ${TEXT.has(column) ? 'TEXT' : 'REAL'}`).join(', ')
+    const declared = COLUMNS.map(typed).join(', ')
     database.exec('PRAGMA journal_mode = MEMORY')
     database.exec('PRAGMA synchronous = OFF')
     database.exec(`CREATE TABLE IF NOT EXISTS observations (${declared})`)
+    // The file may be of an earlier version of the suite, in the same output folder.
+    const there = new Set(
+      database
+        .prepare('PRAGMA table_info(observations)')
+        .all()
+        .map((row) => row['name'])
+    )
+    for (const column of COLUMNS) {
+      if (!there.has(column)) database.exec(`ALTER TABLE observations ADD COLUMN ${typed(column)}`)
+    }
     this.#insert = database.prepare(
       `INSERT INTO observations (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`
     )

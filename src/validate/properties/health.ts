@@ -8,7 +8,8 @@ export interface HealthAnswer extends Answer {
   phase: string
   /** Longest stall of our own event loop while it was waited for, ms. */
   stall: number
-  /** Answers that the walkers got while it was waited for. */
+  /** Answers that the walkers had got when it was asked, and those that they got while it was waited for. */
+  walkedBefore: number
   walked: number
 }
 
@@ -63,6 +64,7 @@ export class HealthProbe {
         t: (started - this.#begun) / 1000,
         phase,
         stall: Math.round(this.#vitals.stallSince(started)),
+        walkedBefore: before,
         walked: this.#walked() - before
       })
       this.answers.sort((a, b) => a.t - b.t)
@@ -112,4 +114,19 @@ export function stalls(answers: readonly HealthAnswer[]): HealthAnswer[] {
   return answers.filter(
     (answer) => answer.ms >= limit && answer.stall < OWN_STALL && (answer.error ?? 'timeout') === 'timeout'
   )
+}
+
+/** Share of the usual answers below which the walkers stood still too. */
+const STILL_SHARE = 0.2
+
+/** Whether the walkers got hardly an answer while this one was waited for, and how many are usual in that time. */
+export function walkersStill(
+  answer: HealthAnswer,
+  answers: readonly HealthAnswer[]
+): { still: boolean; usual: number } {
+  const [first, last] = [answers[0], answers.at(-1)]
+  const span = (last?.t ?? 0) - (first?.t ?? 0)
+  const perSecond = span > 0 ? (last!.walkedBefore - first!.walkedBefore) / span : 0
+  const usual = Math.round((perSecond * answer.ms) / 1000)
+  return { still: answer.walked <= usual * STILL_SHARE, usual }
 }

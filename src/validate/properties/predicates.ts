@@ -1,6 +1,6 @@
 /** Predicates over what was seen of one cell, as data with a judge each. Each ends judged, by design, or not instrumented. */
 import { GROWTH } from './growth.ts'
-import { HANG_AFTER, hung, longestRun, stalls } from './health.ts'
+import { HANG_AFTER, hung, longestRun, stalls, walkersStill } from './health.ts'
 import { byDesign, fail, inconclusive, notInstrumented, pass, type Predicate } from './judgement.ts'
 import { lookUp, MUST_STAY_ZERO } from './sample.ts'
 
@@ -96,10 +96,11 @@ export const PREDICATES: readonly Predicate[] = [
       const slow = stalls(health)
       if (slow.length === 0 || reported.has('I-HANG') || reported.has('I-LIVENESS')) return pass(detail)
       const worst = slow.reduce((a, b) => (b.ms > a.ms ? b : a))
-      const walkers = `walkers got ${worst.walked} answers meanwhile`
+      const { still, usual } = walkersStill(worst, health)
+      const walkers = `walkers got ${worst.walked} answers meanwhile, ${usual} are usual`
       const told = `${detail}; ${worst.error === 'timeout' ? 'no answer within' : 'an answer took'} ${(worst.ms / 1000).toFixed(1)} s at ${worst.t.toFixed(0)} s, ${walkers}, our own loop lagged by ${worst.stall} ms at most`
-      // Two probes a second apart that both waited are one stall seen twice; a lone one may be a lost SYN.
-      return fail(told, slow.length > 1 || worst.walked === 0 ? 'HIGH' : 'MED')
+      // A lone probe that waited while the walkers went on may be a lost SYN.
+      return fail(told, slow.length > 1 || still ? 'HIGH' : 'MED')
     }
   },
   {

@@ -36,9 +36,9 @@ export interface SlopeBudget {
 }
 
 const BUCKETS = 24
-/** The last part of the observation, in which the growth must still go on, at half of its pace or more. */
+/** The last part of the observation, in which the growth must still go on, at this share of its pace or more. */
 const END_SHARE = 0.4
-const END_PACE = 0.5
+const END_PACE = 0.25
 
 /** Lowest point of each of up to 24 buckets of equal length. */
 export function troughs(points: readonly Point[]): Point[] {
@@ -103,7 +103,8 @@ export function judgeSlope(points: readonly Point[], budget: SlopeBudget): Slope
   const floor = Math.max(budget.floor, budget.floorShare * level, budget.perSecond * Math.min(span, 600))
   const goesOn = end.slope >= Math.max(budget.perSecond, slope * END_PACE)
   const growing = low > budget.perSecond && rise >= floor && goesOn
-  const flat = span >= fullSpan || high <= budget.perSecond || !goesOn
+  // A runtime that warms up grows and slows down: in a short cell neither a leak nor its absence.
+  const flat = span >= fullSpan || high <= budget.perSecond || end.slope <= budget.perSecond
   const told = `slope ${short(slope)}/s [${short(low)}, ${short(high)}], rise ${short(rise)} over ${span.toFixed(0)} s`
   return {
     verdict: growing ? 'growing' : flat ? 'flat' : 'too short',
