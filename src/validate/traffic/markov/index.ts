@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Slice, SliceContext } from '../../contracts.ts'
 import { judgeMix } from './chi.ts'
-import { Judge } from './judge.ts'
+import { HELD_MS, Judge } from './judge.ts'
 import type { MarkovModel } from './model.ts'
 import { Route } from './path.ts'
 import { Outbox, Walker } from './walker.ts'
@@ -64,6 +64,8 @@ async function run(model: MarkovModel, context: SliceContext): Promise<void> {
     await Promise.race([drained, delay(LOOK_EVERY_MS, undefined, { ref: false })])
     judge.overdue(walkers, limit)
   }
+  if (judge.holds) await delay(HELD_MS)
+  judge.release()
   for (const walker of walkers) tally.add('requests_cut_at_deadline', walker.cut())
 
   tally.set('transitions', route.transitions)

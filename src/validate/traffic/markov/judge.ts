@@ -1,5 +1,5 @@
 /** What the walkers' answers mean: counters, coverage, findings. */
-import type { SliceContext } from '../../contracts.ts'
+import type { FindingDraft, SliceContext } from '../../contracts.ts'
 import type { ParseError } from '../../../wire/http1.ts'
 import { Histogram } from './histogram.ts'
 import type { Step } from './model.ts'
@@ -17,6 +17,8 @@ const SLOW_FACTOR = 50
 const SLOW_TO_TELL = 2
 /** Our own stall, ms, that makes a time-out ours. */
 const OWN_STALL = 1000
+/** How long it may take until the end of a process is known, after its sockets have closed. */
+export const HELD_MS = 300
 const STALL_WINDOW = 5000
 
 /** Connects that fail for want of our own ports, descriptors or memory. */
@@ -34,6 +36,8 @@ export class Judge implements WalkerEvents {
   readonly #failures = new Map<string, number>()
   #closes = 0
   #drops = 0
+  /** Broken connections, told when it is known that the process lives. */
+  #held: { at: number; draft: FindingDraft }[] = []
   #slow = 0
   #timeouts = 0
 
@@ -222,7 +226,7 @@ export class Judge implements WalkerEvents {
     if (exchange !== undefined) this.#context.tally.add('requests_error')
     const predicate = BREAKS_RFC2.has(error.rule) ? 'I-RFC-2' : 'I-RFC-1'
     const name = exchange?.step.name ?? `behind the answer to ${before?.name ?? 'none'}`
-    this.#context.report({
+    const draft: FindingDraft = {
       predicate,
       severity: 'HIGH',
       case: error.rule,
@@ -231,7 +235,9 @@ export class Judge implements WalkerEvents {
       ...walker.recent(),
       evidence: { rule: error.rule, step: name },
       repeats: { k: 1, n: 1 }
-    })
+    }
+    if (error.rule === 'truncated') this.#hold(draft)
+    else this.#context.report(draft)
   }
 
   abandoned(count: number): void {
@@ -246,7 +252,7 @@ export class Judge implements WalkerEvents {
     if (this.#context.vitals.stallSince(performance.now() - STALL_WINDOW) > OWN_STALL) return
     this.#closes += 1
     if (this.#closes < CLOSES_TO_TELL) return
-    this.#context.report({
+    this.#hold({
       predicate: 'I-CONN-LOST',
       severity: 'HIGH',
       case: 'exchange-cut',
@@ -299,6 +305,22 @@ export class Judge implements WalkerEvents {
     })
   }
 
+  #hold(draft: FindingDraft): void {
+    this.#held.push({ at: performance.now(), draft })
+  }
+
+  /** Tells what was held; a server that ended is told by the property loop. */
+  release(now = Infinity): void {
+    const due = this.#held.filter(({ at }) => now - at >= HELD_MS)
+    if (due.length === 0) return
+    this.#held = this.#held.filter(({ at }) => now - at < HELD_MS)
+    if (this.#context.target.exit() === undefined) for (const { draft } of due) this.#context.report(draft)
+  }
+
+  get holds(): boolean {
+    return this.#held.length > 0
+  }
+
   /** Why a step that was answered is not proven. */
   unproven(name: string): string | undefined {
     return this.#unproven.get(name)
@@ -313,6 +335,7 @@ export class Judge implements WalkerEvents {
   /** Looks for requests without an answer for too long. */
   overdue(walkers: readonly Walker[], limitMs: number): void {
     const now = performance.now()
+    this.release(now)
     for (const walker of walkers) {
       const oldest = walker.flight[0]
       if (oldest === undefined || now - oldest.at < limitMs * (oldest.overdue + 1)) continue
