@@ -37,14 +37,15 @@ export function getFields(ground: Pick<Ground, 'authority' | 'get'>, path = grou
   ]
 }
 
-export function postFields(ground: Ground, taker = ground.post!): Field[] {
+/** Without a route that takes a body the plain one is named, for cases that never get so far as to be routed. */
+export function postFields(ground: Ground, taker = ground.post): Field[] {
   const fields: Field[] = [
     [':method', 'POST'],
     [':scheme', 'http'],
     [':authority', ground.authority],
-    [':path', taker.path]
+    [':path', taker?.path ?? ground.get.path]
   ]
-  return taker.type === undefined ? fields : [...fields, ['content-type', taker.type]]
+  return taker?.type === undefined ? fields : [...fields, ['content-type', taker.type]]
 }
 
 /** How a stream ended, in words. */
