@@ -1,6 +1,5 @@
 /** Output files: whole or not at all, and with words for the ways in which a disk says no. */
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { access, constants, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { InfraError, UserError } from './errors.ts'
@@ -29,7 +28,7 @@ async function makeFolder(path: string): Promise<void> {
   } catch (error) {
     if (codeOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return
     const above = dirname(path)
-    if (codeOf(error) !== 'ENOENT' || above === path || existsSync(above)) throw error
+    if (codeOf(error) !== 'ENOENT' || above === path) throw error
     await makeFolder(above)
     await mkdir(path).catch((late: unknown) => {
       // Another process may have been faster.
