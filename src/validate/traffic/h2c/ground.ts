@@ -9,6 +9,9 @@ import { Session } from './session.ts'
 /** A server that has not answered a request without its body by then waits for it, ms. */
 const READS_BODY_MS = 250
 const TRIES = 3
+/** After so many refusals in a row the patience is divided. */
+const REFUSED_IN_A_ROW = 12
+const HASTE = 4
 
 export interface Taker {
   path: string
@@ -26,6 +29,8 @@ export interface Ground {
   /** The route that takes a body; absent with the reason in `noBody`. */
   post?: Taker
   noBody: string
+  /** Plain requests in a row that were not answered. */
+  refused: number
 }
 
 export function getFields(ground: Pick<Ground, 'authority' | 'get'>, path = ground.get.path): Field[] {
@@ -91,11 +96,22 @@ export function wrongContent(ground: Ground, stream: Stream, body?: Buffer): str
 
 /** One plain request on a connection of its own. Undefined when it was answered as ever, else what was seen. */
 export async function plain(ground: Ground): Promise<string | undefined> {
-  const session = await Session.open(ground.bench)
+  const wrong = await plainWithin(ground, patienceOf(ground))
+  ground.refused = wrong === undefined ? 0 : ground.refused + 1
+  return wrong
+}
+
+/** A server that has refused so many in a row is not given the whole time again; the first answer restores it. */
+function patienceOf({ refused, bench }: Ground): number | undefined {
+  return refused >= REFUSED_IN_A_ROW ? bench.patienceMs / HASTE : undefined
+}
+
+async function plainWithin(ground: Ground, timeoutMs: number | undefined): Promise<string | undefined> {
+  const session = await Session.open(ground.bench, timeoutMs === undefined ? {} : { greetMs: timeoutMs })
   if (typeof session === 'string') return session
   try {
     const stream = session.request(getFields(ground))
-    await session.settle([stream])
+    await session.settle([stream], timeoutMs)
     return session.fault?.title ?? wrongAnswer(ground, session, stream)
   } finally {
     session.destroy()
@@ -117,9 +133,17 @@ export async function posted(ground: Ground, body: Buffer): Promise<string | und
 
 /** An HTTP/2 connection that was served before a case; asked again after it. */
 export async function elder(ground: Ground): Promise<Elder> {
-  const session = await Session.open(ground.bench)
-  if (typeof session === 'string') return { ask: () => Promise.resolve('closed'), close: () => undefined }
-  await session.settle([session.request(getFields(ground))])
+  const none: Elder = { ask: () => Promise.resolve('closed'), close: () => undefined }
+  const timeoutMs = patienceOf(ground)
+  const session = await Session.open(ground.bench, timeoutMs === undefined ? {} : { greetMs: timeoutMs })
+  if (typeof session === 'string') return none
+  const first = session.request(getFields(ground))
+  await session.settle([first], timeoutMs)
+  // What was not served before the case proves nothing after it.
+  if (!first.answered) {
+    session.destroy()
+    return none
+  }
   return {
     ask: async () => {
       await session.until(() => session.over || session.inbound.goaway !== undefined, 0)
@@ -147,7 +171,8 @@ export async function learn(bench: Bench): Promise<Ground | string> {
     bench,
     authority: target.authority,
     get: { path, status: 0, body: undefined },
-    noBody: ''
+    noBody: '',
+    refused: 0
   }
   let seen = ''
   const bodies: Buffer[] = []

@@ -67,6 +67,11 @@ async function play(bench: Bench): Promise<void> {
     for (const { id } of cases) ledger.inconclusive(id, reason)
   }
   let prior: Ground | undefined
+  if (capabilities.routes.h2c === undefined && context.target.routes.h2c !== undefined)
+    return giveUp(
+      CASES,
+      `HTTP/2 in clear is declared, and was not found: ${capabilities.missing.h2c ?? 'not probed'}`
+    )
   if (capabilities.http1) {
     const refused = await bench.learn()
     if (refused !== undefined) return giveUp(CASES, `the control request GET ${bench.path}: ${refused}`)
@@ -105,7 +110,7 @@ async function play(bench: Bench): Promise<void> {
 async function rounds(ground: KillGround, base: Awaited<ReturnType<Holding['baseline']>>): Promise<void> {
   const { bench, prior, upgrade, holding } = ground
   const { context } = bench
-  const conductor = new Conductor(bench)
+  const conductor = new Conductor(bench, prior === undefined ? [] : PRIOR.map(({ group }) => group))
   for (let round = 0; round === 0 || !bench.over; round++) {
     const random = context.random.stream(`round-${round}`)
     const light = random.shuffle([

@@ -32,6 +32,8 @@ export interface SessionOptions {
   refill?: boolean
   /** Fields in Huffman code and in the dynamic table. */
   compress?: boolean
+  /** How long the server's SETTINGS are waited for; default the patience of the bench, ms. */
+  greetMs?: number
 }
 
 interface Outgoing {
@@ -72,7 +74,7 @@ export class Session {
     const session = new Session(bench, await bench.connect(), options)
     bench.context.tally.add('h2c_prior_sent')
     await session.begin(options)
-    const seen = await session.greeted()
+    const seen = await session.greeted(options.greetMs)
     if (seen === undefined) return session
     session.destroy()
     return seen
@@ -86,8 +88,8 @@ export class Session {
   }
 
   /** Waits for the server's SETTINGS. Undefined when they came, else what was seen. */
-  async greeted(): Promise<string | undefined> {
-    await this.until(() => this.inbound.peer.settings)
+  async greeted(timeoutMs?: number): Promise<string | undefined> {
+    await this.until(() => this.inbound.peer.settings, timeoutMs)
     if (this.inbound.peer.settings) {
       this.bench.context.tally.add('h2c_prior_established')
       return undefined
