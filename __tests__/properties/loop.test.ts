@@ -107,9 +107,11 @@ const seen = new Map<string, Seen>()
 beforeAll(async () => {
   await Promise.all(
     Object.keys(SERVERS).map(async (bug) => {
-      seen.set(bug, await watch(bug, await keeper(bug)))
+      if (bug !== 'stalls') seen.set(bug, await watch(bug, await keeper(bug)))
     })
   )
+  // Alone: where our own loop lags, a stall is not told.
+  seen.set('stalls', await watch('stalls', await keeper('stalls'), 12))
 }, 180_000)
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -143,7 +145,7 @@ test('the observer holds a row a second, and nulls where nothing is known', () =
   const database = new DatabaseSync(seen.get('stalls')!.database, { readOnly: true })
   const rows = database.prepare('SELECT * FROM observations ORDER BY t').all()
   database.close()
-  expect(rows.length).toBeGreaterThanOrEqual(SECONDS - 4)
+  expect(rows.length).toBeGreaterThanOrEqual(10)
   expect(rows.every((row) => row['heap_inuse_bytes'] === null && row['subscribers'] === null)).toBe(true)
   expect(rows.every((row) => typeof row['fd_count'] === 'number')).toBe(true)
   expect(rows.some((row) => Number(row['health_waiting']) > 0)).toBe(true)
@@ -151,7 +153,7 @@ test('the observer holds a row a second, and nulls where nothing is known', () =
 
 test('a stall while our own loop lagged is no finding', async () => {
   const vitals = new LoopVitals()
-  vitals.stallSince = () => 900
+  vitals.stallSince = () => 2000
   const { found } = await watch('lagging', await keeper('stalls'), 9, vitals)
   expect(found).toEqual([])
 }, 60_000)

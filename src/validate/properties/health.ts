@@ -20,7 +20,7 @@ export const REFUSED_AFTER = 3
 /** Wait, ms, from which one answer is a stall of the server. */
 export const STALL_MS = 2000
 /** Waits below this many times the usual one are how the server is under this load. */
-const STALL_FACTOR = 20
+const STALL_FACTOR = 10
 /** Stall of our own event loop, ms, from which a slow answer says nothing about the server. */
 export const OWN_STALL = 500
 const TIMEOUT_MS = 5000
@@ -112,7 +112,10 @@ export function stalls(answers: readonly HealthAnswer[]): HealthAnswer[] {
   const median = usual[Math.floor(usual.length / 2)] ?? 0
   const limit = Math.max(STALL_MS, median * STALL_FACTOR)
   return answers.filter(
-    (answer) => answer.ms >= limit && answer.stall < OWN_STALL && (answer.error ?? 'timeout') === 'timeout'
+    (answer) =>
+      answer.ms >= limit &&
+      answer.stall < Math.max(OWN_STALL, answer.ms / 4) &&
+      (answer.error ?? 'timeout') === 'timeout'
   )
 }
 

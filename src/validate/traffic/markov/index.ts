@@ -1,6 +1,6 @@
 /** Slice 1: Markov walkers. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Slice, SliceContext } from '../../contracts.ts'
+import type { FindingDraft, Slice, SliceContext } from '../../contracts.ts'
 import { judgeMix } from './chi.ts'
 import { HELD_MS, Judge } from './judge.ts'
 import type { MarkovModel } from './model.ts'
@@ -14,6 +14,17 @@ const DRAIN_MS = 1500
 const LEAST_TIMEOUT_MS = 5000
 /** One walker in so many sends ahead of the answers. */
 const PIPELINING_SHARE = 4
+
+/** Findings that an answer itself gave, not its absence. */
+const ABOUT_ANSWERS = new Set([
+  'I-RFC-1',
+  'I-RFC-2',
+  'I-STATUS',
+  'I-5XX',
+  'I-READ-WRITE',
+  'I-LOST-WRITE',
+  'I-CROSS-TALK'
+])
 
 /** Walkers over the model: each answer is judged, each write is read. */
 export function markovSlice(model: MarkovModel): Slice {
@@ -35,7 +46,13 @@ async function run(model: MarkovModel, context: SliceContext): Promise<void> {
     return
   }
   const route = new Route(model)
-  const judge = new Judge(context, route)
+  // A step whose answers are findings was exercised, though it was never proven to be right.
+  const told = new Set<string>()
+  const report = (draft: FindingDraft): void => {
+    if (ABOUT_ANSWERS.has(draft.predicate)) told.add(String(draft.evidence?.['step'] ?? draft.case))
+    context.report(draft)
+  }
+  const judge = new Judge({ ...context, report }, route)
   const place = { host: target.host, port: target.port, authority: target.authority }
   const outbox = new Outbox()
   const walkers = Array.from({ length: context.concurrency }, (_, index) => {
@@ -83,6 +100,10 @@ async function run(model: MarkovModel, context: SliceContext): Promise<void> {
   const why = target.exit() === undefined ? 'no walker came here' : 'the server ended before'
   for (const name of model.steps.keys()) {
     if (judge.proven.has(name)) continue
+    if (told.has(name)) {
+      ledger.exercised(name)
+      continue
+    }
     const seen = judge.unproven(name)
     // A route that was only found owes nothing to what the suite sends; but nothing proven is nothing proven.
     if (model.found && seen !== undefined && judge.proven.size > 0) ledger.inapplicable(name, seen)
