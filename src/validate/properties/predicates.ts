@@ -4,6 +4,9 @@ import { HANG_AFTER, hung, longestRun, stalls, walkersStill } from './health.ts'
 import { byDesign, fail, inconclusive, notInstrumented, pass, type Predicate } from './judgement.ts'
 import { lookUp, MUST_STAY_ZERO } from './sample.ts'
 
+/** Its zero counts only where something was read back at all, which a predicate of its own asks. */
+const READ_MISSES = 'drv_read_misses'
+
 function zeroPredicate(id: string, counters: readonly string[]): Predicate {
   return {
     id,
@@ -89,6 +92,9 @@ export const PREDICATES: readonly Predicate[] = [
       const answered = health.filter(({ status }) => status !== undefined)
       const bad = answered.filter(({ status }) => status !== 200)
       if (answered.length === 0) return inconclusive('no health request was answered')
+      const idle = health.filter(({ phase }) => phase === 'idle')
+      if (idle.length > 0 && idle.every(({ status }) => status !== undefined && status !== 200))
+        return notInstrumented(`no route answers 200: it was ${idle[0]!.status} before the load`)
       // One bad answer may be a restart of something behind the server; two in a row are a state.
       const detail = `${answered.length - bad.length} of ${answered.length} were 200`
       if (longestRun(answered, ({ status }) => status !== 200) >= 2)
@@ -224,9 +230,28 @@ export const PREDICATES: readonly Predicate[] = [
       return worst > 600 ? fail(`${worst} switches within an hour`) : pass(`${worst} switches`)
     }
   },
+  {
+    id: 'I-DRV',
+    title: MUST_STAY_ZERO[READ_MISSES]![1],
+    severity: 'HIGH',
+    judge({ last, missing, slices }) {
+      if (last === undefined) return notInstrumented(missing)
+      const [reads, hits, misses] = ['drv_reads', 'drv_read_hits', READ_MISSES].map((name) =>
+        lookUp(last, [name])
+      )
+      if (misses === undefined) return notInstrumented(`the server publishes no ${READ_MISSES}`)
+      const detail = `${reads ?? 'unknown'} read back, ${hits ?? 'unknown'} found, ${misses} missed`
+      if (misses > 0) return fail(detail)
+      if (reads === undefined || hits === undefined)
+        return notInstrumented('the server publishes no drv_reads and drv_read_hits beside its misses')
+      if (hits > reads) return fail(`${detail}: more found than read`)
+      if (hits > 0) return pass(detail)
+      return slices.has('markov') ? inconclusive(detail) : byDesign('the slice markov was not asked for')
+    }
+  },
   ...Object.entries(
     Object.entries(MUST_STAY_ZERO).reduce<Record<string, string[]>>((byId, [counter, [id]]) => {
-      ;(byId[id] ??= []).push(counter)
+      if (counter !== READ_MISSES) (byId[id] ??= []).push(counter)
       return byId
     }, {})
   ).map(([id, counters]) => zeroPredicate(id, counters))
