@@ -40,17 +40,14 @@ const keeper = (bug: string): Promise<Target> =>
     signal: never
   })
 
-function ask(target: Target): Promise<boolean> {
+function ask(target: Target, path: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const asked = request(
-      { host: target.host, port: target.port, path: '/healthz', agent: false },
-      (answer) => {
-        answer
-          .resume()
-          .on('end', () => resolve(true))
-          .on('error', () => resolve(false))
-      }
-    )
+    const asked = request({ host: target.host, port: target.port, path, agent: false }, (answer) => {
+      answer
+        .resume()
+        .on('end', () => resolve(true))
+        .on('error', () => resolve(false))
+    })
     asked.on('error', () => resolve(false)).end()
   })
 }
@@ -60,7 +57,8 @@ async function watch(
   name: string,
   target: Target,
   seconds = SECONDS,
-  vitals = new LoopVitals()
+  vitals = new LoopVitals(),
+  path = '/healthz'
 ): Promise<Seen> {
   const found: FindingDraft[] = []
   const database = join(folder, `${name}.sqlite`)
@@ -81,7 +79,7 @@ async function watch(
   loop.phase('load')
   const end = performance.now() + seconds * 1000
   while (performance.now() < end) {
-    const asked = [1, 2, 3].map(async () => void (answers += (await ask(target)) ? 1 : 0))
+    const asked = [1, 2, 3].map(async () => void (answers += (await ask(target, path)) ? 1 : 0))
     await Promise.race([Promise.all(asked), delay(500)])
     await delay(40)
   }
@@ -97,17 +95,25 @@ const SERVERS: Record<string, string[]> = {
   'fills-cache': [],
   'collects-garbage': [],
   'leaks-descriptors': ['I-FD-1', 'I-FD-2'],
+  'leaks-descriptors-by-read': ['I-FD-1'],
   'leaks-tasks': ['I-MEM-2', 'I-MEM-3'],
+  'leaks-memory': ['I-MEM-4'],
+  'leaks-memory-by-read': ['I-MEM-4'],
+  'keeps-notes': [],
   stalls: ['I-HEALTH'],
   'stops-listening': ['I-LIVENESS'],
   dies: ['I-LIVENESS']
 }
+/** How soon the slope sees it depends on how fast this machine asks; after the load it is seen in any case. */
+const MAY: Record<string, string[]> = { 'leaks-descriptors-by-read': ['I-FD-2'] }
 const seen = new Map<string, Seen>()
 
 beforeAll(async () => {
   await Promise.all(
     Object.keys(SERVERS).map(async (bug) => {
-      if (bug !== 'stalls') seen.set(bug, await watch(bug, await keeper(bug)))
+      if (bug === 'stalls') return
+      const path = bug === 'keeps-notes' ? '/notes' : '/healthz'
+      seen.set(bug, await watch(bug, await keeper(bug), SECONDS, new LoopVitals(), path))
     })
   )
   // Alone: where our own loop lags, a stall is not told.
@@ -121,6 +127,7 @@ test.each(Object.entries(SERVERS))('%s', (bug, predicates) => {
     seen
       .get(bug)!
       .found.map(({ predicate }) => predicate)
+      .filter((predicate) => MAY[bug]?.includes(predicate) !== true)
       .sort()
   ).toEqual(predicates)
 })

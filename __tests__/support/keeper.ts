@@ -38,7 +38,16 @@ function handle(request: IncomingMessage, response: ServerResponse, body: string
   const url = request.url ?? '/'
   const cookie = /sid=(\w+)/.exec(request.headers.cookie ?? '')?.[1] ?? ''
   const owner = sessions.get(cookie)
-  if (url === '/healthz') return reply(response, bug === 'sick' ? 503 : 200, { ok: true })
+  if (url === '/healthz') {
+    if (bug === 'leaks-memory-by-read') kept.push(Buffer.alloc(40_000, 1))
+    if (bug === 'leaks-descriptors-by-read' && requests % 20 === 0) openSync('/dev/null', 'r')
+    return reply(response, bug === 'sick' ? 503 : 200, { ok: true })
+  }
+  if (url === '/notes') {
+    // What is written is kept: a store, no leak.
+    kept.push(Buffer.alloc(40_000, 1))
+    return reply(response, 201, { ok: true })
+  }
   if (url === '/login') {
     const { user } = JSON.parse(body) as { user: string }
     const id = `s${(made += 1)}`

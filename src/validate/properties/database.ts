@@ -29,7 +29,8 @@ const COLUMNS = [
   'health_status',
   'health_error',
   'health_waiting',
-  'harness_stall_ms'
+  'harness_stall_ms',
+  'walker_requests'
 ] as const
 const TEXT = new Set<string>(['cell', 'phase', 'health_error'])
 

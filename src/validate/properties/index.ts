@@ -3,8 +3,10 @@ import type { CoverageEntry } from '../../documents/result.ts'
 import type { ExitInfo, Target } from '../../target/types.ts'
 import type { FindingDraft, Vitals } from '../contracts.ts'
 import { ObserverDatabase } from './database.ts'
+import { grownMemory } from './growth.ts'
 import { HANG_AFTER, HealthProbe, hung, REFUSED_AFTER, type HealthAnswer } from './health.ts'
 import { inconclusive, type Judgement, type Observed } from './judgement.ts'
+import { memoryRounds } from './memory.ts'
 import { PREDICATES } from './predicates.ts'
 import { connectionsOf, readPublished } from './probe.ts'
 import { judgeQuiet, level, type Level, type QuietOptions } from './quiet.ts'
@@ -94,6 +96,7 @@ export class PropertyLoop {
   #last?: Published
   #missing = 'no /debug/vars'
   #base: Level = {}
+  readonly #afterwards: NonNullable<Observed['afterwards']> = {}
   #pollErrors = 0
   #evaluations = 0
   readonly #health: HealthProbe
@@ -142,6 +145,7 @@ export class PropertyLoop {
     return {
       target: this.#options.target,
       healthPath: this.#options.healthPath,
+      requests: this.#options.tally('markov', 'requests_sent'),
       published: () => this.#published(),
       goroutines: (published) => lookUp(published, PUBLISHED['goroutine_count']!),
       missing: (key) => (key === 'goroutines' ? this.#missing : this.#missingProcess(key)),
@@ -174,6 +178,7 @@ export class PropertyLoop {
       t: (performance.now() - this.#begun) / 1000,
       ts: Date.now() / 1000,
       phase: this.#phase,
+      walker_requests: this.#options.tally('markov', 'requests_sent'),
       harness_stall_ms: Math.round(vitals.stallSince(since)),
       health_waiting: this.#health.waiting,
       ...(health === undefined ? {} : { health_ms: health.ms }),
@@ -279,6 +284,7 @@ export class PropertyLoop {
     const alive = target.exit() === undefined
     const resting = alive && judgeRest
     const rest = resting ? await judgeQuiet(this.#base, this.#quietOptions()) : undefined
+    if (resting) await this.#lookAtMemory()
     if (alive && !signal.aborted) {
       await this.#health.ask(this.#phase)
       await this.#sample()
@@ -297,6 +303,24 @@ export class PropertyLoop {
     return this.#conclude(judgements)
   }
 
+  /** Where memory grew under the load: does it grow with reads as well? */
+  async #lookAtMemory(): Promise<void> {
+    const { target, healthPath, signal } = this.#options
+    const grew = grownMemory({ samples: this.#samples })
+    if (grew.rss) {
+      const rss = await memoryRounds(target, healthPath, async () => (await target.census())?.rss, signal)
+      if (rss !== undefined) this.#afterwards.rss = rss
+    }
+    if (grew.heap) {
+      const inUse = async (): Promise<number | undefined> => {
+        const published = await this.#published()
+        return 'missing' in published ? undefined : lookUp(published, PUBLISHED['heap_inuse_bytes']!)
+      }
+      const heap = await memoryRounds(target, healthPath, inUse, signal)
+      if (heap !== undefined) this.#afterwards.heap = heap
+    }
+  }
+
   #observed(): Observed {
     const { target, tally, slices } = this.#options
     return {
@@ -307,6 +331,7 @@ export class PropertyLoop {
       missing: this.#missing,
       missingProcess: this.#missingProcess(),
       process: target.pid !== undefined,
+      afterwards: this.#afterwards,
       output: target.output(),
       tally,
       reported: new Set([...this.#options.reported(), ...this.#told]),

@@ -1,5 +1,6 @@
 /** What a predicate is given and how it ends. */
 import type { HealthAnswer } from './health.ts'
+import type { MemoryRounds } from './memory.ts'
 import type { Published, Sample } from './sample.ts'
 
 export interface Observed {
@@ -16,6 +17,8 @@ export interface Observed {
   process: boolean
   /** Lines that the server printed, as far as they were kept. */
   output: readonly string[]
+  /** What memory did under reads after the load; absent where it had not grown, or was not looked at. */
+  afterwards?: { rss?: MemoryRounds; heap?: MemoryRounds }
   /** Counters of a slice, by document name. */
   tally: (slice: string, counter: string) => number
   /** Predicates of findings that the slices reported. */

@@ -1,9 +1,10 @@
 /**
  * After the load: does the server give back what it took?
  *
- * A surplus alone is no leak: pools and caches stay. A leak grows again with the same work, so the work (bursts of
- * connections with one request each) is done twice more and the growth of each burst is looked at.
+ * A surplus alone is no leak: pools and caches stay. A leak grows again with the same work, so work (connections with
+ * one request each, and many reads on few connections) is done twice more and the growth of each round is looked at.
  */
+import { reads } from './reads.ts'
 import type { Target } from '../../target/types.ts'
 import { fail, inconclusive, notInstrumented, pass, type Judgement } from './judgement.ts'
 import type { Published } from './sample.ts'
@@ -24,6 +25,12 @@ const IDLE_GROWTH = 1
 const CLOSE_PATIENCE = 2.5
 /** Share of a burst's connections that must stay behind, in both bursts, to be called a leak. */
 const LEAKED_SHARE = 0.3
+/** Of what the surplus per request of the load lets expect, what must come again in both rounds. */
+const REPEATED_SHARE = 0.4
+/** Growth that a round of reads should show if requests leak, and its least. */
+const WANTED_GROWTH = 40
+const LEAST_GROWTH = 8
+const MOST_READS = 20_000
 
 /** Longest wait for the level to come back, ms. */
 const WHOLE_PATIENCE_MS = 8000
@@ -33,6 +40,8 @@ const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(
 export interface QuietOptions {
   target: Target
   healthPath: string
+  /** Requests of the walkers during the load. */
+  requests: number
   published: () => Promise<Published | { missing: string }>
   goroutines: (published: Published) => number | undefined
   /** Why a quantity cannot be read. */
@@ -104,6 +113,12 @@ async function burst({ target, healthPath }: QuietOptions): Promise<void> {
   }
 }
 
+/** Surplus per request of the load; 0 where nothing is over. */
+function rate(key: Counted, base: Level, rested: Level, requests: number): number {
+  const over = (rested[key] ?? 0) - (base[key] ?? 0)
+  return over > SURPLUS && requests > 0 ? over / requests : 0
+}
+
 /** Growth while nobody asked for anything, units per second; undefined where it does not grow steadily. */
 function idleGrowth(key: Counted, looks: readonly Look[]): number | undefined {
   const values = looks.flatMap((look) => (look[key] === undefined ? [] : [{ t: look.t, value: look[key] }]))
@@ -121,9 +136,17 @@ export async function judgeQuiet(base: Level, options: QuietOptions): Promise<Qu
   const looks = await settle(base, options, WHOLE_PATIENCE_MS)
   const rested = looks.at(-1)!
   const levels: Level[] = [rested]
+  const made: number[] = []
+  const rates = {
+    descriptors: rate('descriptors', base, rested, options.requests),
+    goroutines: rate('goroutines', base, rested, options.requests)
+  }
   if (isOver(base, rested) && !options.signal.aborted) {
+    const least = Math.min(...Object.values(rates).filter((value) => value > 0))
+    const wanted = Number.isFinite(least) ? Math.min(MOST_READS, Math.ceil(WANTED_GROWTH / least)) : 0
     for (let round = 0; round < 2; round++) {
       await burst(options)
+      made.push(BURST + (await reads(options.target, options.healthPath, wanted, options.signal)))
       levels.push((await settle(levels.at(-1)!, options, 3000)).at(-1)!)
     }
   }
@@ -137,9 +160,12 @@ export async function judgeQuiet(base: Level, options: QuietOptions): Promise<Qu
     const grown = [1, 2].map((i) => (levels[i]![key] ?? 0) - (levels[i - 1]![key] ?? 0))
     if (grown.every((count) => count >= BURST * LEAKED_SHARE))
       return fail(`${over}; ${key} +${grown.join(' and +')} for ${BURST} connections each`)
+    const due = made.map((count) => Math.max(LEAST_GROWTH, rates[key] * count * REPEATED_SHARE))
+    if (rates[key] > 0 && grown.every((count, i) => count >= due[i]!))
+      return fail(`${over}; ${key} +${grown.join(' and +')} for ${made.join(' and ')} more reads`)
     const left = key === 'descriptors' ? kept(levels.at(-1)!) : undefined
     if (left !== undefined) return fail(left)
-    return pass(`${over}; stable under two more bursts of connections, so kept, not leaked by them`)
+    return pass(`${over}; stable under ${made.join(' and ')} more requests, so kept, not leaked by them`)
   }
   return { descriptors: judge('descriptors'), goroutines: judge('goroutines') }
 }

@@ -5,6 +5,8 @@ export interface Sample {
   /** Unix seconds. */
   ts: number
   phase: 'idle' | 'warm' | 'load' | 'quiet'
+  /** Requests of the walkers so far. */
+  walker_requests: number
   /** The newest health request that ended since the sample before; absent where none did. */
   health_ms?: number
   health_status?: number

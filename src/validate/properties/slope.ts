@@ -93,7 +93,10 @@ export function judgeSlope(points: readonly Point[], budget: SlopeBudget): Slope
   if (span < budget.minSpan || lows.length < 8) {
     return {
       verdict: 'too short',
-      detail: `${span.toFixed(0)} s after the warm-up observed, ${budget.minSpan} s needed`
+      detail:
+        span < budget.minSpan
+          ? `${span.toFixed(0)} s after the warm-up observed, ${budget.minSpan} s needed`
+          : `${lows.length} looks after the warm-up, 8 needed`
     }
   }
   const { slope, low, high } = theilSen(lows)
