@@ -32,6 +32,8 @@ interface Waiter {
   look(): boolean
 }
 
+/** Every read ends in a callback before the next begins, so that one buffer serves all connections. */
+const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024)
 const CODES_OF_RESET = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED'])
 
 export class Connection {
@@ -55,7 +57,6 @@ export class Connection {
     this.#max = maxReceived
     this.transcript = transcript
     this.localPort = socket.localPort ?? 0
-    socket.on('data', (chunk: Buffer) => this.#take(chunk))
     socket.on('end', () => this.#close('eof', 'FIN received'))
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (CODES_OF_RESET.has(error.code ?? '')) this.#close('reset', `RST received (${error.code})`)
@@ -68,7 +69,12 @@ export class Connection {
   static connect(options: ConnectOptions): Promise<Connection> {
     const transcript = options.transcript ?? new Transcript()
     return new Promise((resolve, reject) => {
-      const socket = new Socket({ allowHalfOpen: true })
+      let connection: Connection | undefined
+      const callback = (count: number): boolean => {
+        connection!.#take(Buffer.from(READ_BUFFER.subarray(0, count)))
+        return true
+      }
+      const socket = new Socket({ allowHalfOpen: true, onread: { buffer: READ_BUFFER, callback } })
       const fail = (code: string, message: string): void => {
         clearTimeout(timer)
         socket.destroy()
@@ -85,10 +91,17 @@ export class Connection {
         socket.off('error', onError)
         socket.setNoDelay(true)
         transcript.event(`connected ${socket.localPort ?? '?'} -> ${options.host}:${options.port}`)
-        resolve(new Connection(socket, transcript, options.maxReceived ?? 16 << 20))
+        connection = new Connection(socket, transcript, options.maxReceived ?? 16 << 20)
+        resolve(connection)
       })
       socket.connect(options.port, options.host)
     })
+  }
+
+  /** Calls back once the socket is closed, by whomever. */
+  whenClosed(then: () => void): void {
+    if (this.#socket.closed) then()
+    else this.#socket.once('close', then)
   }
 
   get state(): ConnectionState {

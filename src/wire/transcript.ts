@@ -25,20 +25,25 @@ export class Transcript {
     return Number((process.hrtime.bigint() - this.#begun) / 1000n)
   }
 
-  #add(kind: 'sent' | 'received', bytes: Buffer): void {
-    this.#total[kind] += bytes.length
-    const room = this.#limit - this.#kept[kind]
-    if (room <= 0) return
-    const kept = Buffer.from(bytes.subarray(0, room))
-    this.#kept[kind] += kept.length
-    this.entries.push({ at: this.#now(), kind, bytes: kept })
+  /** How many of so many bytes there is room for. */
+  #room(kind: 'sent' | 'received', length: number): number {
+    this.#total[kind] += length
+    const room = Math.min(length, this.#limit - this.#kept[kind])
+    this.#kept[kind] += room
+    return room
   }
 
   sent(bytes: Buffer): void {
-    this.#add('sent', bytes)
+    const room = this.#room('sent', bytes.length)
+    // The caller may reuse its buffer.
+    if (room > 0)
+      this.entries.push({ at: this.#now(), kind: 'sent', bytes: Buffer.from(bytes.subarray(0, room)) })
   }
+
+  /** @param bytes that nobody changes any more; they are not copied */
   received(bytes: Buffer): void {
-    this.#add('received', bytes)
+    const room = this.#room('received', bytes.length)
+    if (room > 0) this.entries.push({ at: this.#now(), kind: 'received', bytes: bytes.subarray(0, room) })
   }
   event(note: string): void {
     this.entries.push({ at: this.#now(), kind: 'event', note })

@@ -47,13 +47,19 @@ function lengthBytes(length: number): Buffer {
 /** Bytes of a frame; nothing is checked. */
 export function encodeFrame(frame: Frame): Buffer {
   const { fin, rsv, opcode, payload, mask } = frame
-  const length = Buffer.from(frame.lengthField ?? lengthBytes(payload.length))
-  length[0]! |= mask === undefined ? 0 : 0x80
-  const head = Buffer.from([(fin ? 0x80 : 0) | ((rsv & 7) << 4) | (opcode & 15)])
-  if (mask === undefined) return Buffer.concat([head, length, payload])
-  const masked = Buffer.allocUnsafe(payload.length)
-  for (let i = 0; i < payload.length; i++) masked[i] = payload[i]! ^ mask[i & 3]!
-  return Buffer.concat([head, length, mask, masked])
+  const length = frame.lengthField ?? lengthBytes(payload.length)
+  const start = 1 + length.length + (mask === undefined ? 0 : 4)
+  const bytes = Buffer.allocUnsafe(start + payload.length)
+  bytes[0] = (fin ? 0x80 : 0) | ((rsv & 7) << 4) | (opcode & 15)
+  length.copy(bytes, 1)
+  if (mask === undefined) {
+    payload.copy(bytes, start)
+    return bytes
+  }
+  bytes[1]! |= 0x80
+  mask.copy(bytes, start - 4)
+  for (let i = 0; i < payload.length; i++) bytes[start + i] = payload[i]! ^ mask[i & 3]!
+  return bytes
 }
 
 const KNOWN = new Set([0, 1, 2, 8, 9, 10])

@@ -201,7 +201,7 @@ export class Session {
     const { inbound } = this
     const before = inbound.counted
     const streams = new Map<Stream, number>()
-    const frames = this.#reader.push(Buffer.from(received))
+    const frames = this.#reader.push(received)
     this.connection.consume(received.length)
     for (const frame of frames) {
       const stream = inbound.streams.get(frame.stream)

@@ -299,7 +299,7 @@ export class Walker {
       this.#recorder.sent(exchange.sent)
       text += exchange.sent
     }
-    noteSent(this.#place.port, text)
+    noteSent(this.#place.port, text, now)
     this.#socket!.write(text, 'latin1')
   }
 

@@ -97,7 +97,7 @@ export class Subscription {
     if (this.#gone) return true
     const { received } = this.connection
     if (received.length > 0) {
-      this.#http.push(Buffer.from(received))
+      this.#http.push(received)
       this.connection.consume(received.length)
     }
     if (closed) this.#http.finish(true)

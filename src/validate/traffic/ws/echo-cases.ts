@@ -20,15 +20,14 @@ const PATTERN = 16
 const SLOW_MS = 250
 const TOO_BIG = 1009
 
-/** Sequence number and tag, repeated: every 16 bytes name their message and connection. */
-function numbered(tag: Buffer, sequence: number, bytes: number, op: 1 | 2): Buffer {
-  if (op === 1)
-    return Buffer.alloc(bytes, `${tag.toString('hex').slice(0, 7)}${String(sequence).padStart(8, '0')}|`)
+/** Sequence number and tag, repeated: every 16 bytes name their message and connection. @param into is filled */
+function numbered(tag: Buffer, sequence: number, into: Buffer, op: 1 | 2): Buffer {
+  if (op === 1) return into.fill(`${tag.toString('hex').slice(0, 7)}${String(sequence).padStart(8, '0')}|`)
   const unit = Buffer.alloc(PATTERN)
   unit.writeUInt32BE(0, 0)
   unit.writeUInt32BE(sequence, 4)
   tag.copy(unit, 8, 0, 8)
-  return Buffer.alloc(bytes, unit)
+  return into.fill(unit)
 }
 
 export function echoTrials(
@@ -73,6 +72,8 @@ class EchoStream {
   readonly #session: Session
   readonly #spec: WsEchoCase
   readonly #tag: Buffer
+  /** One message, made anew for each that leaves or is compared: a megabyte for each would be a heap of garbage. */
+  readonly #scratch: Buffer
   #sent = 0
   #back = 0
   #verdict: Verdict | undefined
@@ -81,6 +82,11 @@ class EchoStream {
     this.#session = session
     this.#spec = spec
     this.#tag = tag
+    this.#scratch = Buffer.allocUnsafeSlow(spec.bytes)
+  }
+
+  #message(sequence: number): Buffer {
+    return numbered(this.#tag, sequence, this.#scratch, this.#spec.op)
   }
 
   get done(): boolean {
@@ -124,14 +130,15 @@ class EchoStream {
   }
 
   async #write(): Promise<void> {
-    const { messages, inFlight, bytes, op, fragment } = this.#spec
+    const { messages, inFlight, op, fragment } = this.#spec
     while (this.#sent < messages && this.#verdict === undefined) {
       if (this.#sent - this.#back >= inFlight) {
         const back = this.#back
         if (!(await this.#session.until(() => this.#take() || this.#back > back))) return
         continue
       }
-      const payload = numbered(this.#tag, this.#sent, bytes, op)
+      // The frames are copies of it.
+      const payload = this.#message(this.#sent)
       this.#sent += 1
       this.#session.bench.context.tally.add('ws_echo_sent')
       if (!(await this.#session.sendMessage(op, payload, fragment))) return
@@ -143,23 +150,21 @@ class EchoStream {
     const { tally } = this.#session.bench.context
     for (const { op, payload } of this.#session.take()) {
       if (this.#verdict !== undefined) return true
-      const expected = numbered(this.#tag, this.#back, this.#spec.bytes, this.#spec.op)
+      const expected = this.#message(this.#back)
       if (op === this.#spec.op && payload.equals(expected)) {
         this.#back += 1
         tally.add('ws_echo_ok')
         continue
       }
-      this.#verdict = this.#changed(op, payload, expected)
+      this.#verdict = this.#changed(op, payload)
     }
     return this.#verdict !== undefined
   }
 
-  #changed(op: number, payload: Buffer, expected: Buffer): Verdict {
+  #changed(op: number, payload: Buffer): Verdict {
     const { tally } = this.#session.bench.context
     const later = [...Array(this.#spec.messages).keys()].find(
-      (sequence) =>
-        sequence !== this.#back &&
-        payload.equals(numbered(this.#tag, sequence, this.#spec.bytes, this.#spec.op))
+      (sequence) => sequence !== this.#back && payload.equals(this.#message(sequence))
     )
     if (later !== undefined) {
       tally.add('ws_echo_reorder')
@@ -171,6 +176,7 @@ class EchoStream {
       )
     }
     tally.add('ws_echo_corrupt')
+    const expected = this.#message(this.#back)
     const at = firstDifference(payload, expected)
     const foreign =
       payload.length > at && payload.subarray(at, at + 8).length > 0 && this.#isOurs(payload, at)

@@ -104,14 +104,14 @@ export class Session {
         })
       )
     }
-    return this.bench.write(this.connection, Buffer.concat(parts))
+    return this.bench.write(this.connection, parts.length === 1 ? parts[0]! : Buffer.concat(parts))
   }
 
   #pump(): void {
     const { received } = this.connection
     if (received.length === 0 || this.broken !== undefined) return
     try {
-      this.frames.push(...this.#reader.push(Buffer.from(received)))
+      this.frames.push(...this.#reader.push(received))
       this.connection.consume(received.length)
     } catch (error) {
       this.broken = error instanceof Error ? error.message : String(error)
