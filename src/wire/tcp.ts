@@ -75,6 +75,8 @@ export class Connection {
         return true
       }
       const socket = new Socket({ allowHalfOpen: true, onread: { buffer: READ_BUFFER, callback } })
+      // Each write that is under way listens for the close.
+      socket.setMaxListeners(0)
       const fail = (code: string, message: string): void => {
         clearTimeout(timer)
         socket.destroy()
