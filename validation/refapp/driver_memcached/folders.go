@@ -44,7 +44,7 @@ func (h *handlers) createFolder(c *celeris.Context) error {
 	h.check(reflect.DeepEqual(read, folder), err)
 	c.SetHeader("location", "/folders/"+folder.ID)
 	c.SetHeader("etag", etag(uint64(folder.Version)))
-	return c.JSON(201, folder)
+	return c.JSON(201, folder.face())
 }
 
 func (h *handlers) folder(c *celeris.Context) error {
@@ -62,7 +62,7 @@ func (h *handlers) folder(c *celeris.Context) error {
 	if c.Header("if-none-match") == etag(uint64(folder.Version)) {
 		return c.NoContent(304)
 	}
-	return c.JSON(200, folder)
+	return c.JSON(200, folder.face())
 }
 
 func (h *handlers) renameFolder(c *celeris.Context) error {
@@ -97,7 +97,7 @@ func (h *handlers) renameFolder(c *celeris.Context) error {
 	read, err := get[Folder](ctx, h.store.mirror, key)
 	h.check(reflect.DeepEqual(read, folder), err)
 	c.SetHeader("etag", etag(uint64(folder.Version)))
-	return c.JSON(200, folder)
+	return c.JSON(200, folder.face())
 }
 
 func (h *handlers) removeFolder(c *celeris.Context) error {

@@ -115,6 +115,11 @@ type Folder struct {
 	Documents []string `json:"documents"`
 }
 
+// face is what a folder shows under its version's entity tag; the documents have a list of their own.
+func (f Folder) face() any {
+	return map[string]any{"id": f.ID, "name": f.Name, "version": f.Version}
+}
+
 // Document is a text in a folder.
 type Document struct {
 	ID    string `json:"id"`
