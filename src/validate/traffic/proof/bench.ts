@@ -17,8 +17,6 @@ import type { SliceContext } from '../../contracts.ts'
 const LEAST_PATIENCE_MS = 2000
 /** Multiple of the idle 95th percentile that a server is given. */
 const PATIENCE_FACTOR = 20
-/** Connections looked after before those that ended are dropped from the list. */
-const MOST_KEPT = 256
 /** A stall of ours longer than this part of the patience makes a missed deadline worthless. */
 const STALL_SHARE = 0.25
 
@@ -53,6 +51,7 @@ export class Bench {
   elder: () => Promise<Elder> = () => this.#elderHttp1()
 
   readonly #open = new Set<Connection>()
+  #abandoned = false
   readonly #onAbort = (): void => this.#drop()
 
   constructor(context: SliceContext, prefix: string) {
@@ -70,6 +69,12 @@ export class Bench {
     this.#open.clear()
   }
 
+  /** The server serves nobody any more: whoever waits for it is woken, and no connection is kept from now on. */
+  abandon(): void {
+    this.#abandoned = true
+    this.#drop()
+  }
+
   /** Ends every connection that is left. */
   close(): void {
     this.context.signal.removeEventListener('abort', this.#onAbort)
@@ -77,10 +82,10 @@ export class Bench {
   }
 
   #keep(connection: Connection): Connection {
-    if (this.#open.size >= MOST_KEPT)
-      for (const one of this.#open) if (one.state !== 'open') this.#open.delete(one)
     this.#open.add(connection)
-    if (this.aborted) connection.destroy()
+    // With it go its transcript and what it received.
+    connection.whenClosed(() => this.#open.delete(connection))
+    if (this.aborted || this.#abandoned) connection.destroy()
     return connection
   }
 

@@ -1,8 +1,16 @@
 /** Runs trials in parallel lanes, each between its twins, and repeats alone whatever went wrong before it is believed. */
-import { ConnectFailed, WriteFailed } from '../../../wire/tcp.ts'
 import type { Bench } from './bench.ts'
 import { wait } from './bench.ts'
-import { inconclusive, type Breach, type Shot, type Trial } from './trial.ts'
+import {
+  failed,
+  inconclusive,
+  isProof,
+  passing,
+  twinOf,
+  type Breach,
+  type Shot,
+  type Trial
+} from './trial.ts'
 
 /** Tries of a suspected breach; a rate below `BELIEVED` of `MOST_TRIES` is said and not believed. */
 const TRIES = 3
@@ -10,6 +18,9 @@ const MOST_TRIES = 5
 const BELIEVED = 3
 /** How long a server that stopped answering is waited for, ms. */
 const RECOVERY_MS = 8000
+/** The same while cases beside it are on their way, which may hold what others need, ms. */
+const BUSY_RECOVERY_MS = 16_000
+const POLL_MS = 200
 const RECHECK_LANES = 4
 /** Longest time spent on suspects that must be tried alone, ms. */
 const ALONE_MS = 20_000
@@ -18,8 +29,8 @@ const LIMITED = /\b(429|503)\b/
 
 type Seen =
   | { kind: 'shot'; shot: Shot }
-  /** The server stopped answering others. */
-  | { kind: 'outage'; what: string; shot: Shot }
+  /** The server stopped answering others; `since` is `performance.now()` of the first that was not served. */
+  | { kind: 'outage'; what: string; shot: Shot; since: number }
   | { kind: 'twin'; what: string }
 
 /** One try of a case and when it began, `performance.now()`. */
@@ -27,8 +38,7 @@ interface Try {
   trial: Trial
   from: number
   shot?: Shot
-  /** Others were not served after it. */
-  outage: boolean
+  state: 'shooting' | 'asking' | 'outage'
 }
 
 interface Suspect {
@@ -36,9 +46,9 @@ interface Suspect {
   seen: Seen
 }
 
-export interface Conducted {
-  /** The process has ended or answers nobody: nothing more can be learned. */
-  lost: boolean
+interface Outage {
+  trial: Trial
+  seen: Seen & { kind: 'outage' }
 }
 
 /** Works off a list with so many workers. */
@@ -56,12 +66,17 @@ export async function inLanes<T>(
 
 export class Conductor {
   readonly #bench: Bench
-  readonly #tries: Try[] = []
+  /** Tries on their way, and those after which others were not served; of all others nothing is kept. */
+  readonly #tries = new Set<Try>()
   /** Cases with a finding already; later rounds leave them out. */
   readonly #told = new Set<string>()
   /** Groups whose twin succeeded before: refused later, its cases are inconclusive, for they could be judged. */
   readonly #served: Set<string>
   #lost: string | undefined
+  /** The outage that lasts, and whether the server or only the route serves nobody. */
+  #gone: { suspect: Outage; whole: boolean } | undefined
+  /** A look whether an outage lasts; no case is begun until it has ended. */
+  #look: Promise<void> | undefined
 
   /** @param proven groups whose twin has succeeded already */
   constructor(bench: Bench, proven: Iterable<string> = []) {
@@ -83,11 +98,15 @@ export class Conductor {
       trials.filter(({ id }) => !this.#told.has(id)),
       lanes,
       async (trial) => {
+        await this.#look
         if (this.#bench.aborted || this.lost) return ledger.inconclusive(trial.id, this.#why())
         const seen = await this.#once(trial)
-        if (!this.#settle(trial, seen)) suspects.push({ trial, seen })
+        if (this.#settle(trial, seen)) return
+        suspects.push({ trial, seen })
+        if (seen.kind === 'outage') await this.#watch({ trial, seen })
       }
     )
+    this.#tellLost()
     // What touches others first and one at a time: beside it nothing else can be judged.
     const end = performance.now() + ALONE_MS
     for (const suspect of suspects.filter(touchesOthers)) {
@@ -109,25 +128,29 @@ export class Conductor {
     const bench = this.#bench
     const since = performance.now()
     const before = (await twinOf(trial)) && (await twinOf(trial))
-    if (before) return { kind: 'twin', what: before }
+    if (before) return { kind: 'twin', what: this.#lost ?? before }
     this.#served.add(trial.group)
     const elder = await bench.elder().catch(passing)
-    const one: Try = { trial, from: performance.now(), outage: false }
-    this.#tries.push(one)
+    const one: Try = { trial, from: performance.now(), state: 'shooting' }
+    this.#tries.add(one)
     const shot = await trial.shoot().catch(failed)
     one.shot = shot
-    const old = elder === undefined ? 'closed' : await elder.ask()
+    one.state = 'asking'
+    const asked = performance.now()
+    const [old, fresh] = await Promise.all([elder?.ask() ?? 'closed', this.#fresh(trial)])
     elder?.close()
-    const fresh = await this.#fresh(trial)
-    one.outage = fresh !== undefined
-    if (bench.stalled(since) && !(shot.verdict.kind === 'broken' && shot.verdict.breach.proof === true)) {
+    if (fresh === undefined) this.#tries.delete(one)
+    else one.state = 'outage'
+    if (this.lost && !isProof(shot))
+      return { kind: 'shot', shot: { ...shot, verdict: inconclusive(this.#why()) } }
+    if (bench.stalled(since) && !isProof(shot)) {
       if (shot.verdict.kind === 'kept') return { kind: 'shot', shot }
       const verdict = inconclusive('this machine was too busy to keep the time')
       return { kind: 'shot', shot: { ...shot, verdict } }
     }
-    if (fresh !== undefined) return { kind: 'outage', what: `a fresh connection: ${fresh}`, shot }
-    if (typeof old === 'object')
-      return { kind: 'outage', what: `a connection opened before: ${old.wrong}`, shot }
+    const outage = (what: string): Seen => ({ kind: 'outage', what, shot, since: asked })
+    if (fresh !== undefined) return outage(`a fresh connection: ${fresh}`)
+    if (typeof old === 'object') return outage(`a connection opened before: ${old.wrong}`)
     return { kind: 'shot', shot }
   }
 
@@ -138,8 +161,50 @@ export class Conductor {
       if (this.#bench.ended() !== undefined) return `the process has ended (${this.#bench.ended()!})`
       seen = (await this.#bench.control()) ?? (await twinOf(trial))
       if (seen === undefined || this.#bench.aborted) return undefined
+      if (this.lost) break
     }
     return seen
+  }
+
+  /** Does an outage last? The look is shared; where it lasts, whoever waits for the server is woken. */
+  #watch(suspect: Outage): Promise<void> {
+    this.#look ??= this.#lasts(suspect).finally(() => (this.#look = undefined))
+    return this.#look
+  }
+
+  async #lasts(suspect: Outage): Promise<void> {
+    const bench = this.#bench
+    const { since } = suspect.seen
+    for (;;) {
+      if (bench.aborted || this.lost) return
+      if (bench.ended() !== undefined) break
+      const whole = (await bench.control()) !== undefined
+      if (!whole && (await twinOf(suspect.trial)) === undefined) return this.#acquit()
+      const shooting = [...this.#tries].some(({ state }) => state === 'shooting')
+      if (performance.now() >= since + (shooting ? BUSY_RECOVERY_MS : RECOVERY_MS)) {
+        if (bench.stalled(since)) return
+        this.#gone = { suspect, whole }
+        break
+      }
+      await wait(POLL_MS)
+    }
+    this.#gone ??= { suspect, whole: true }
+    this.#lost = `the server stopped to serve others since ${suspect.trial.id}`
+    bench.abandon()
+  }
+
+  /** The server is back: what it did not serve then says nothing of a later death. */
+  #acquit(): void {
+    for (const one of this.#tries) if (one.state === 'outage') this.#tries.delete(one)
+  }
+
+  /** Tells what the look found, once nothing else is on its way. */
+  #tellLost(): void {
+    if (this.#gone === undefined || this.#bench.aborted) return
+    const { suspect, whole } = this.#gone
+    if (whole) this.#reportLost(suspect.trial, suspect.seen)
+    else this.#routeLost(suspect.trial, suspect.seen)
+    this.#gone = undefined
   }
 
   /** Books what needs no second look. False for a suspect. */
@@ -231,7 +296,7 @@ export class Conductor {
       if (this.#bench.ended() !== undefined) return false
       if ((await ask()) === undefined) return true
       // The end of a process is told a moment after its connections break.
-      await wait(200)
+      await wait(POLL_MS)
     } while (performance.now() < end && !this.#bench.aborted)
     return false
   }
@@ -245,7 +310,7 @@ export class Conductor {
       return this.#bench.context.ledger.inconclusive(trial.id, this.#lost)
     }
     this.#lost = `the route serves nobody since ${trial.id}: ${seen.what}`
-    this.#report(trial, outage(this.#lost), seen.shot, { k: 1, n: 1 })
+    this.#report(trial, this.#among(outage(this.#lost), trial), seen.shot, { k: 1, n: 1 })
   }
 
   #reportLost(trial: Trial, seen: Seen & { kind: 'outage' }): void {
@@ -254,28 +319,37 @@ export class Conductor {
     const once = { k: 1, n: 1 }
     if (ended === undefined) {
       const what = `the server answers nobody since ${trial.id}: ${seen.what}`
-      return this.#report(trial, outage(what), seen.shot, once)
+      return this.#report(trial, this.#among(outage(what), trial), seen.shot, once)
     }
     this.#lost = `the server process had ended: ${ended}`
     const [culprit, ...beside] = this.#lastTries()
     const { trial: killer, shot } = culprit ?? { trial, shot: seen.shot }
     const among = beside.length === 0 ? '' : `, or one of ${beside.length} cases beside it`
     const breach = outage(`the server process ended during ${killer.id}${among}: ${ended}`)
-    if (beside.length > 0) breach.evidence = { also_in_flight: beside.map((one) => one.trial.id).join(' ') }
-    this.#report(killer, breach, shot, once)
+    this.#report(killer, this.#among(breach, killer), shot, once)
   }
 
   /** Tries after which others were not served, the one that began last first: all that may have done it. */
   #lastTries(): Try[] {
-    return this.#tries.filter(({ outage }) => outage).sort((a, b) => b.from - a.from)
+    return [...this.#tries].filter(({ state }) => state === 'outage').sort((a, b) => b.from - a.from)
+  }
+
+  /** Names the other cases that were on their way. */
+  #among(breach: Breach, culprit: Trial): Breach {
+    const beside = this.#lastTries().filter(({ trial }) => trial !== culprit)
+    if (beside.length === 0) return breach
+    return { ...breach, evidence: { also_in_flight: beside.map(({ trial }) => trial.id).join(' ') } }
   }
 
   /** For a step that is no trial of its own: true where nobody is served any more after it, which is told as of this trial. */
   async lostDuring(trial: Trial): Promise<boolean> {
-    const seen = await this.#fresh(trial)
-    if (seen === undefined || this.#bench.aborted) return false
-    const shot = { verdict: inconclusive(seen) }
-    await this.#recheckOutage({ trial, seen: { kind: 'outage', what: seen, shot } })
+    const since = performance.now()
+    const what = await this.#fresh(trial)
+    if (what === undefined || this.#bench.aborted) return false
+    const seen = { kind: 'outage', what, shot: { verdict: inconclusive(what) }, since } as const
+    await this.#watch({ trial, seen })
+    if (this.lost) this.#tellLost()
+    else await this.#recheckOutage({ trial, seen })
     return this.lost
   }
 
@@ -323,26 +397,4 @@ function outage(title: string): Breach {
     standard: 'availability',
     symptom: 'others not served'
   }
-}
-
-/** The twin; a connection that cannot be had is something seen, too. */
-async function twinOf(trial: Trial): Promise<string | undefined> {
-  try {
-    return await trial.twin()
-  } catch (error) {
-    if (error instanceof ConnectFailed) return `no connection: ${error.code}`
-    if (error instanceof WriteFailed) return 'the connection was closed before the request was written'
-    throw error
-  }
-}
-
-function passing(error: unknown): undefined {
-  if (error instanceof ConnectFailed || error instanceof WriteFailed) return undefined
-  throw error
-}
-
-function failed(error: unknown): Shot {
-  if (error instanceof ConnectFailed) return { verdict: inconclusive(`no connection: ${error.code}`) }
-  if (error instanceof WriteFailed) return { verdict: inconclusive(`could not be sent: ${error.message}`) }
-  throw error
 }

@@ -1,5 +1,6 @@
 /** The parts of a case that is tried: its rule, its twin, and what one try showed. */
 import type { Severity } from '../../../documents/finding.ts'
+import { ConnectFailed, WriteFailed } from '../../../wire/tcp.ts'
 import type { Transcript } from '../../../wire/transcript.ts'
 
 /** A rule that was seen broken. */
@@ -45,4 +46,31 @@ export interface Trial {
   twin(): Promise<string | undefined>
   /** One try. `ConnectFailed` and `WriteFailed` may pass through. */
   shoot(): Promise<Shot>
+}
+
+/** The received bytes convict, however late they came. */
+export function isProof({ verdict }: Shot): boolean {
+  return verdict.kind === 'broken' && verdict.breach.proof === true
+}
+
+/** The twin; a connection that cannot be had is something seen, too. */
+export async function twinOf(trial: Trial): Promise<string | undefined> {
+  try {
+    return await trial.twin()
+  } catch (error) {
+    if (error instanceof ConnectFailed) return `no connection: ${error.code}`
+    if (error instanceof WriteFailed) return 'the connection was closed before the request was written'
+    throw error
+  }
+}
+
+export function passing(error: unknown): undefined {
+  if (error instanceof ConnectFailed || error instanceof WriteFailed) return undefined
+  throw error
+}
+
+export function failed(error: unknown): Shot {
+  if (error instanceof ConnectFailed) return { verdict: inconclusive(`no connection: ${error.code}`) }
+  if (error instanceof WriteFailed) return { verdict: inconclusive(`could not be sent: ${error.message}`) }
+  throw error
 }
