@@ -6,6 +6,7 @@ import { flatten, type Sample } from '../../src/validate/properties/sample.ts'
 const NOTHING: Observed = {
   samples: [],
   health: [],
+  healthDeclared: true,
   missing: 'GET /debug/vars was refused',
   missingProcess: '',
   process: true,

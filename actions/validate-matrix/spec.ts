@@ -5,7 +5,7 @@ export default defineSpec({
   name: 'validate-matrix',
   title: 'probatorium validate-matrix',
   description:
-    'Proves HTTP servers correct under stress: every refapp on every engine, four slices of traffic with invariants once a second. Fails on findings, and on cells in which too little was exercised to say anything.',
+    'Proves HTTP servers correct under stress: every refapp on every engine, five slices of traffic with invariants once a second. Fails on findings, and on cells in which too little was exercised to say anything.',
   inputs: {
     ...validateOptions,
     'upload-artifact': bool().default('true').describe('Upload the output folder as an artifact of the run.'),

@@ -6,7 +6,7 @@ export const validateCommand = defineCommand({
   name: 'validate',
   title: 'prove servers correct under stress: the matrix of the manifest, or one server at --url',
   description:
-    'Runs tier 1 against every refapp and engine: Markov walkers, adversarial HTTP/1, WebSocket torture and SSE kills, with invariants once a second beside them. Writes validate-results.json, summary.md, findings and incidents to the output folder and judges them by the gate.',
+    'Runs tier 1 against every refapp and engine: Markov walkers, adversarial HTTP/1, h2c churn, WebSocket torture and SSE kills, with invariants once a second beside them. Writes validate-results.json, summary.md, findings and incidents to the output folder and judges them by the gate.',
   options: validateOptions,
   examples: [
     { line: 'validate', about: 'the servers of ./probatorium.yml, or those that come with the suite' },

@@ -157,6 +157,11 @@ export async function runCell(options: CellOptions): Promise<Cell> {
   return { ...cell, ...verdictOf(cell, options, aborted, books) }
 }
 
+/** A declared route is asked whatever it answered. */
+function healthPathOf(target: Target, { routes }: Capabilities): string {
+  return target.routes.health ?? routes.health?.path ?? routes.get?.path ?? '/'
+}
+
 function propertyLoop(
   options: CellOptions,
   target: Target,
@@ -169,7 +174,8 @@ function propertyLoop(
     target,
     cell: name,
     database: options.database,
-    healthPath: capabilities.routes.health?.path ?? capabilities.routes.get?.path ?? '/',
+    healthPath: healthPathOf(target, capabilities),
+    healthDeclared: target.routes.health !== undefined,
     debugVarsPath: options.debugVarsPath,
     slices: new Set<SliceName>(options.sliceNames),
     vitals,

@@ -43,7 +43,9 @@ const VALID = new Set(['ACC', 'ACC+C', 'FRAME'])
 test.each(http1Cases.map((entry) => [entry.id, entry] as const))('%s', (id, entry) => {
   const message = render(entry.sends, values)
   const twin = render(entry.twin, values)
-  expect(twin).not.toBe(message)
+  // A case about segments sends what its twin sends.
+  if (entry.sends.includes('{CUT}')) expect(twin).toBe(message)
+  else expect(twin).not.toBe(message)
   expect(read(twin)).toBe(entry.twin.includes('{CAN}') ? 2 : 1)
   const seen = read(message)
   if (VALID.has(entry.class) || id === 'conn-close-then-pipelined') expect(typeof seen).toBe('number')

@@ -24,7 +24,7 @@ export interface Values {
 /**
  * Fills in a template. Placeholders: `{host} {get} {path} {post} {unknown} {type}`; `{G}` and `{P}`, request
  * line and Host of GET and POST; `{B}` the body; `{CH}` and `{CHEVIL}`, body and EVIL in one chunk; `{CAN}`,
- * `{EVIL}`; `{a*N}`, N times the character; `{len:X}`, `{len:X+N}`, `{hex:X}`, `{hex4:X}`, length of a part.
+ * `{EVIL}`; `{CUT}`, nothing (where the message is cut); `{a*N}`, N times the character; `{len:X}`, `{len:X+N}`, `{hex:X}`, `{hex4:X}`, length of a part.
  * @returns latin1 text, one character a byte
  * @throws Error for an unknown placeholder
  */
@@ -42,7 +42,8 @@ export function render(template: string, values: Values): string {
     CH: `${values.body.length.toString(16)}\r\n${values.body}\r\n0\r\n\r\n`,
     CHEVIL: `${values.evil.length.toString(16)}\r\n${values.evil}\r\n0\r\n\r\n`,
     CAN: values.canary,
-    EVIL: values.evil
+    EVIL: values.evil,
+    CUT: ''
   }
   const part = (name: string): string => {
     const text = parts[name]

@@ -19,6 +19,8 @@ export interface PropertyOptions {
   /** Path of observer.sqlite. */
   database: string
   healthPath: string
+  /** It must answer 200; otherwise only where it does before the load. */
+  healthDeclared: boolean
   /** On the side listener when the target has one, on the server itself otherwise. */
   debugVarsPath: string
   /** Slices that run in this cell. */
@@ -331,6 +333,7 @@ export class PropertyLoop {
       missing: this.#missing,
       missingProcess: this.#missingProcess(),
       process: target.pid !== undefined,
+      healthDeclared: this.#options.healthDeclared,
       afterwards: this.#afterwards,
       output: target.output(),
       tally,

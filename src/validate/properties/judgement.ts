@@ -6,6 +6,7 @@ import type { Published, Sample } from './sample.ts'
 export interface Observed {
   samples: readonly Sample[]
   health: readonly HealthAnswer[]
+  healthDeclared: boolean
   /** First and last `/debug/vars`; absent where none could be read. */
   first?: Published
   last?: Published

@@ -26,7 +26,7 @@ const CLOSE_PATIENCE = 2.5
 /** Share of a burst's connections that must stay behind, in both bursts, to be called a leak. */
 const LEAKED_SHARE = 0.3
 /** Of what the surplus per request of the load lets expect, what must come again in both rounds. */
-const REPEATED_SHARE = 0.4
+const REPEATED_SHARE = 0.25
 /** Growth that a round of reads should show if requests leak, and its least. */
 const WANTED_GROWTH = 40
 const LEAST_GROWTH = 8
@@ -158,14 +158,18 @@ export async function judgeQuiet(base: Level, options: QuietOptions): Promise<Qu
     if (pace !== undefined) return fail(`${over}; without any work it grows by ${pace.toFixed(1)} a second`)
     if (levels.length < 3) return inconclusive(`${over}; stopped while waiting`)
     const grown = [1, 2].map((i) => (levels[i]![key] ?? 0) - (levels[i - 1]![key] ?? 0))
-    if (grown.every((count) => count >= BURST * LEAKED_SHARE))
-      return fail(`${over}; ${key} +${grown.join(' and +')} for ${BURST} connections each`)
-    const due = made.map((count) => Math.max(LEAST_GROWTH, rates[key] * count * REPEATED_SHARE))
-    if (rates[key] > 0 && grown.every((count, i) => count >= due[i]!))
-      return fail(`${over}; ${key} +${grown.join(' and +')} for ${made.join(' and ')} more reads`)
+    const work = `${BURST} connections and ${made.map((count) => count - BURST).join(' and ')} reads`
+    const expected = made.map((count) => rates[key] * count)
+    const repeated = grown.every(
+      (count, i) => expected[i]! > 0 && count >= Math.max(LEAST_GROWTH, expected[i]! * REPEATED_SHARE)
+    )
+    if (repeated || grown.every((count) => count >= BURST * LEAKED_SHARE))
+      return fail(`${over}; ${key} +${grown.join(' and +')} for ${work}`)
     const left = key === 'descriptors' ? kept(levels.at(-1)!) : undefined
     if (left !== undefined) return fail(left)
-    return pass(`${over}; stable under ${made.join(' and ')} more requests, so kept, not leaked by them`)
+    if (Math.max(...grown) > 0 && Math.min(...expected) < LEAST_GROWTH * 2)
+      return inconclusive(`${over}; ${work} after it were too few to tell`)
+    return pass(`${over}; stable under ${work}, so kept, not leaked by them`)
   }
   return { descriptors: judge('descriptors'), goroutines: judge('goroutines') }
 }

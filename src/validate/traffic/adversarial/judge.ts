@@ -173,9 +173,13 @@ function judgeServed(
   const { accepted } = rule
   if (accepted === 'must') {
     const text = `answered ${first.status}, and errors come with 2xx here`
-    if (!sure) return ground.echo === 'document' ? refusedValid(entry, text) : { kind: 'inconclusive', reason: text }
+    if (!sure)
+      return ground.echo === 'document' ? refusedValid(entry, text) : { kind: 'inconclusive', reason: text }
     if (ground.echo === 'document' && !ran) {
-      return { kind: 'advisory', text: `${entry.title}: answered ${first.status}, and not by the route that it names` }
+      return {
+        kind: 'advisory',
+        text: `${entry.title}: answered ${first.status}, and not by the route that it names`
+      }
     }
     const wanted = entry.delivers === undefined ? undefined : render(entry.delivers, ground.values)
     if (wanted !== undefined && echo !== undefined && echo.body.toString('latin1') !== wanted) {

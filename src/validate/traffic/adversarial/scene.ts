@@ -193,6 +193,9 @@ export function followUpOf(scene: Scene, nonces: Nonces): Buffer {
   return Buffer.from(request(method, withQuery(path, query, nonces.follow), scene.host), 'latin1')
 }
 
+/** Where a case demands a segment border and a pause, whatever the segmentation of the round. */
+export const CUT = '{CUT}'
+
 export function bytesOf(template: string, values: Values): Buffer {
   return Buffer.from(render(template, values), 'latin1')
 }

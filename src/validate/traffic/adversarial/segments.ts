@@ -9,7 +9,7 @@ export type Segmentation = (typeof SEGMENTATIONS)[number]
 const MOST_BYTES = 700
 const RANDOM_CUTS = 24
 const MOST_LINES = 100
-const PAUSE_MS = 20
+export const PAUSE_MS = 20
 
 export interface Cut {
   segments: Buffer[]

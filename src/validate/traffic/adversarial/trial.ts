@@ -1,7 +1,7 @@
 /** One try of one case: twin, message, twin, and a look at everybody else. */
 import type { RandomStream } from '../../../kit/random.ts'
 import { ConnectFailed } from '../../../wire/tcp.ts'
-import { render, type ProtocolCase } from '../../catalogue/index.ts'
+import { render, type ProtocolCase, type Values } from '../../catalogue/index.ts'
 import type { SliceContext } from '../../contracts.ts'
 import { isSuccess } from '../../oracles/answers.ts'
 import { stalled, type Limits } from '../../oracles/deadline.ts'
@@ -10,8 +10,8 @@ import { readEcho } from '../../oracles/echo.ts'
 import { exchange, type Observation } from '../../oracles/exchange.ts'
 import type { Elder } from '../../oracles/liveness.ts'
 import { judge, type Ground, type Verdict } from './judge.ts'
-import { bytesOf, echoOf, followUpOf, noncesOf, valuesOf, type Scene } from './scene.ts'
-import { cut, type Segmentation } from './segments.ts'
+import { bytesOf, CUT, echoOf, followUpOf, noncesOf, valuesOf, type Scene } from './scene.ts'
+import { cut, PAUSE_MS, type Cut, type Segmentation } from './segments.ts'
 import type { Turn } from './turn.ts'
 
 /** What all trials of a slice share. */
@@ -81,6 +81,12 @@ export async function playTwin(
   return { ok: true, status, ms: seen.answerMs ?? 0 }
 }
 
+/** The message in the segments of the round, or in those that the case itself demands. */
+function segmentsOf(entry: ProtocolCase, values: Values, how: Segmentation, random: RandomStream): Cut {
+  if (!entry.sends.includes(CUT)) return cut(bytesOf(entry.sends, values), how, random)
+  return { segments: entry.sends.split(CUT).map((part) => bytesOf(part, values)), pauseMs: PAUSE_MS }
+}
+
 const METHOD = /^(GET|POST|HEAD)/
 function methodOf(template: string): string {
   if (template.startsWith('{P}')) return 'POST'
@@ -119,7 +125,7 @@ export async function play(
       stage.dialer,
       {
         method: methodOf(entry.sends),
-        ...cut(bytesOf(entry.sends, values), how, random),
+        ...segmentsOf(entry, values, how, random),
         fin: entry.fin,
         answers: 1,
         followUp: followUpOf(scene, nonces),
