@@ -105,16 +105,17 @@ function growth(id: string, title: string, key: Measured, budget: Budget, kept: 
   return { id, title, severity: 'HIGH', judge: (observed) => judgeGrowth(observed, key, budget, kept) }
 }
 
+/** Below this span growth is only a reason to look again after the load: the floors are low. */
 const SOAK_SECONDS = 600
 const MEMORY: Partial<Record<Measured, Budget>> = {
   heap_inuse_bytes: {
     perSecond: 16 * 1024,
-    floor: 16 * MIB,
-    floorShare: 0.25,
+    floor: 8 * MIB,
+    floorShare: 0.1,
     minSpan: 10,
     fullSpan: SOAK_SECONDS
   },
-  rss_bytes: { perSecond: 64 * 1024, floor: 32 * MIB, floorShare: 0.3, minSpan: 10, fullSpan: SOAK_SECONDS }
+  rss_bytes: { perSecond: 64 * 1024, floor: 12 * MIB, floorShare: 0.15, minSpan: 10, fullSpan: SOAK_SECONDS }
 }
 
 /** Counts have no collector behind them: ten seconds tell. */

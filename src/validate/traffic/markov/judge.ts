@@ -5,7 +5,8 @@ import { Histogram } from './histogram.ts'
 import type { Step } from './model.ts'
 import type { Route } from './path.ts'
 import type { Answer } from './session.ts'
-import type { Exchange, Walker, WalkerEvents } from './walker.ts'
+import type { Exchange, WalkerEvents } from './events.ts'
+import type { Walker } from './walker.ts'
 
 /** Connections closed under a request, without notice, before it is called a habit. */
 const CLOSES_TO_TELL = 3

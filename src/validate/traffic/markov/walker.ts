@@ -5,45 +5,12 @@
 import { Socket } from 'node:net'
 import type { RandomStream } from '../../../kit/random.ts'
 import { ResponseParser, type HttpResponse, type ParseError } from '../../../wire/http1.ts'
+import type { Exchange, WalkerEvents } from './events.ts'
 import type { Step } from './model.ts'
 import type { Route } from './path.ts'
 import { Recorder } from './recorder.ts'
 import { Answer, Session } from './session.ts'
 import { noteSent } from '../../../wire/recent.ts'
-
-export interface Exchange {
-  step: Step
-  token: string
-  /** Request as latin1 text. */
-  sent: string
-  /** `performance.now()` */
-  at: number
-  /** Number of the request within its session. */
-  seq: string
-  /** In flight with others before it. */
-  pipelined: boolean
-  retried: boolean
-  /** How often it was told that the answer is overdue. */
-  overdue: number
-}
-
-/** What a walker tells of; the judge decides what it means. */
-export interface WalkerEvents {
-  /** @param at when its last bytes came, `performance.now()` */
-  answered(walker: Walker, exchange: Exchange, answer: Answer, at: number): void
-  /** An answer breaks the framing rules; without an exchange it is bytes behind the answer to the step before. */
-  malformed(walker: Walker, exchange: Exchange | undefined, before: Step | undefined, error: ParseError): void
-  /** The connection ended with requests unanswered. */
-  lost(walker: Walker, exchange: Exchange, how: string): void
-  refused(walker: Walker, code: string): void
-  /** Requests that we gave up ourselves, behind a malformed answer. */
-  abandoned(count: number): void
-  sent(count: number): void
-  /** Sent again on a new connection; `dropped` where the server closed under them without notice. */
-  retried(walker: Walker, count: number, dropped: boolean): void
-  loggedIn(again: boolean): void
-  loggedOut(): void
-}
 
 const RECONNECT_MS = 100
 const DEEPEST_PIPELINE = 8
