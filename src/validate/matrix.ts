@@ -69,8 +69,8 @@ export interface MatrixResult {
   resultsPath: string
 }
 
-/** What a cell spends outside its traffic window: launch, preflight, quiet window, stop. */
-const OVERHEAD_MS = 3500
+/** What the first cell is taken to spend outside its traffic window: launch, preflight, quiet window, stop. */
+const FIRST_OVERHEAD_MS = 3500
 const SHORTEST_TRAFFIC_MS = 3000
 const STOPPED = 'the run was stopped before this cell'
 
@@ -131,10 +131,15 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
     cells.push(...notRun, ...inherited.cells)
     options.onPlanned?.({ runnable: left, notRun })
     await write()
-    const share = options.durationMs / Math.max(1, left.length)
-    for (const planned of left) {
+    const end = performance.now() + options.durationMs
+    const overheads: number[] = []
+    for (const [i, planned] of left.entries()) {
       if (options.signal.aborted) break
-      const cell = await oneCell(planned, Math.max(SHORTEST_TRAFFIC_MS, share - OVERHEAD_MS), options)
+      const begun = performance.now()
+      const share = (end - begun) / (left.length - i)
+      const trafficMs = Math.max(SHORTEST_TRAFFIC_MS, share - (median(overheads) ?? FIRST_OVERHEAD_MS))
+      const cell = await oneCell(planned, trafficMs, options)
+      overheads.push(performance.now() - begun - trafficMs)
       cells.push(cell)
       await write()
       options.onCell?.(cell)
@@ -156,6 +161,10 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
     today: new Date().toISOString().slice(0, 10)
   })
   return { document, verdict, resultsPath }
+}
+
+function median(values: readonly number[]): number | undefined {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
 }
 
 const FINAL = new Set(['pass', 'fail', 'vacuous'])

@@ -148,6 +148,7 @@ export class PropertyLoop {
       target: this.#options.target,
       healthPath: this.#options.healthPath,
       requests: this.#options.tally('markov', 'requests_sent'),
+      connections: Math.max(0, ...this.#samples.map(({ established }) => established ?? 0)),
       published: () => this.#published(),
       goroutines: (published) => lookUp(published, PUBLISHED['goroutine_count']!),
       missing: (key) => (key === 'goroutines' ? this.#missing : this.#missingProcess(key)),

@@ -47,6 +47,7 @@ export async function memoryRounds(
   if (start === undefined) return undefined
   const enough = Math.max(LEAST_BYTES, start * LEAST_SHARE)
   const paces: number[] = []
+  const begun = performance.now()
   let requests = 0
   let level = start
   while (!signal.aborted && performance.now() < end) {
@@ -58,6 +59,9 @@ export async function memoryRounds(
     paces.push((now - level) / made)
     level = now
     if (level - start >= enough || (paces.length >= LEAST_ROUNDS && !isSteady(paces))) break
+    // At this pace it would not be enough in the time that is left.
+    const pace = (level - start) / (performance.now() - begun)
+    if (paces.length >= LEAST_ROUNDS && pace * LONGEST_MS < enough) break
   }
   return { requests, grown: level - start, grows: isSteady(paces) && level - start >= enough }
 }

@@ -21,8 +21,10 @@ const SURPLUS = 16
 const BURST = 100
 /** Growth per second without any work that is no leak. */
 const IDLE_GROWTH = 1
-/** How much longer sockets are waited for whose clients closed: some servers notice at their next write only. */
-const CLOSE_PATIENCE = 2.5
+/** Longest wait for sockets whose clients closed, ms: some servers notice at their next write only. */
+const CLOSE_PATIENCE_MS = 15_000
+/** Longest wait after a round of more work, ms. */
+const ROUND_PATIENCE_MS = 2000
 /** Share of a burst's connections that must stay behind, in both bursts, to be called a leak. */
 const LEAKED_SHARE = 0.3
 /** Of what the surplus per request of the load lets expect, what must come again in both rounds. */
@@ -31,9 +33,12 @@ const REPEATED_SHARE = 0.25
 const WANTED_GROWTH = 40
 const LEAST_GROWTH = 8
 const MOST_READS = 20_000
+/** What pools keep is bounded by what was open at once: this many each, and room for crowds between two looks. */
+const KEPT_EACH = 4
+const KEPT_ROOM = 400
 
 /** Longest wait for the level to come back, ms. */
-const WHOLE_PATIENCE_MS = 8000
+const WHOLE_PATIENCE_MS = 7000
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -42,6 +47,8 @@ export interface QuietOptions {
   healthPath: string
   /** Requests of the walkers during the load. */
   requests: number
+  /** Most connections that were open at once, as far as it was looked at. */
+  connections: number
   published: () => Promise<Published | { missing: string }>
   goroutines: (published: Published) => number | undefined
   /** Why a quantity cannot be read. */
@@ -94,14 +101,19 @@ function isOver(base: Level, now: Level): boolean {
 }
 
 /** Looks twice a second until nothing is over the baseline any more, or the patience is used up. */
-async function settle(base: Level, options: QuietOptions, patienceMs: number): Promise<Look[]> {
+async function settle(
+  base: Level,
+  options: QuietOptions,
+  patienceMs: number,
+  closePatienceMs = patienceMs
+): Promise<Look[]> {
   const begun = performance.now()
   const looks: Look[] = []
   for (;;) {
     const now = { ...(await level(options)), t: (performance.now() - begun) / 1000 }
     looks.push(now)
     const waited = now.t * 1000
-    const closing = kept(now) !== undefined && waited < patienceMs * CLOSE_PATIENCE
+    const closing = kept(now) !== undefined && waited < closePatienceMs
     if (!isOver(base, now) || options.signal.aborted || (waited >= patienceMs && !closing)) return looks
     await wait(500)
   }
@@ -133,7 +145,7 @@ export type QuietJudgements = Record<Counted, Judgement>
 
 /** Waits for the level to return to the baseline; where it does not, looks whether it grows with work or with time. */
 export async function judgeQuiet(base: Level, options: QuietOptions): Promise<QuietJudgements> {
-  const looks = await settle(base, options, WHOLE_PATIENCE_MS)
+  const looks = await settle(base, options, WHOLE_PATIENCE_MS, CLOSE_PATIENCE_MS)
   const rested = looks.at(-1)!
   const levels: Level[] = [rested]
   const made: number[] = []
@@ -147,7 +159,7 @@ export async function judgeQuiet(base: Level, options: QuietOptions): Promise<Qu
     for (let round = 0; round < 2; round++) {
       await burst(options)
       made.push(BURST + (await reads(options.target, options.healthPath, wanted, options.signal)))
-      levels.push((await settle(levels.at(-1)!, options, 3000)).at(-1)!)
+      levels.push((await settle(levels.at(-1)!, options, ROUND_PATIENCE_MS)).at(-1)!)
     }
   }
   const judge = (key: Counted): Judgement => {
@@ -167,6 +179,9 @@ export async function judgeQuiet(base: Level, options: QuietOptions): Promise<Qu
       return fail(`${over}; ${key} +${grown.join(' and +')} for ${work}`)
     const left = key === 'descriptors' ? kept(levels.at(-1)!) : undefined
     if (left !== undefined) return fail(left)
+    const most = KEPT_EACH * options.connections + KEPT_ROOM
+    if ((rested[key] ?? 0) - (base[key] ?? 0) > most)
+      return fail(`${over}; no pool for ${options.connections} connections at once keeps as many`)
     if (Math.max(...grown) > 0 && Math.min(...expected) < LEAST_GROWTH * 2)
       return inconclusive(`${over}; ${work} after it were too few to tell`)
     return pass(`${over}; stable under ${work}, so kept, not leaked by them`)
