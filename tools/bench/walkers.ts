@@ -1,6 +1,6 @@
 /**
- * The product's own walkers as a process of their own: `walkers.ts URL WALKERS REQUESTS MODEL`. The slice runs as in a
- * cell, with the books of a cell; nothing is switched off.
+ * The product's own walkers as a process of their own: `walkers.ts URL WALKERS REQUESTS MODEL [single]`. The slice runs
+ * as in a cell, with the books of a cell; nothing is switched off. `single`: one request in flight on each connection.
  */
 import { attach } from '../../src/target/attach.ts'
 import { RandomStreams } from '../../src/kit/random.ts'
@@ -11,18 +11,18 @@ import { loadMarkov, markovSlice } from '../../src/validate/traffic/markov/index
 import { LoopVitals } from '../../src/validate/vitals.ts'
 import { usage } from './usage.ts'
 
-const [url, walkers, requests, model] = process.argv.slice(2)
+const [url, walkers, requests, model, flight] = process.argv.slice(2)
 boundYoungGeneration()
 const LONGEST_MS = 120_000
 const signal = new AbortController().signal
 const target = await attach({ url: url!, routes: {}, signal })
-/** What the preflight would learn, but no pipelining: autocannon does not either. */
+/** What the preflight would learn. */
 const capabilities: Capabilities = {
   routes: {},
   missing: {},
   http1: true,
   keepAlive: true,
-  pipelining: false,
+  pipelining: flight !== 'single',
   chunked: false,
   readsBody: false,
   statusTransparent: true,
