@@ -116,6 +116,8 @@ export function verdictLine(document: ResultDocument, verdict: Verdict): string 
   if (broken > 0) parts.push(`${plural(broken, 'cell')} broken by the suite or the machine`)
   if (cells.not_run > 0) parts.push(`${plural(cells.not_run, 'cell')} not run`)
   if (verdict.waived.length > 0) parts.push(`${verdict.waived.length} waived`)
+  const waivedHigh = verdict.waived.filter(({ finding }) => finding.severity === 'HIGH').length
+  if (verdict.outcome === 'pass' && verdict.counts.high > waivedHigh) parts.push('HIGH let pass on request')
   if (verdict.refusals.some(({ rule }) => rule === 'aborted')) parts.push('stopped before the end')
   const word = { pass: 'PASS', findings: 'FAIL', infrastructure: 'BROKEN', aborted: 'ABORTED', usage: 'FAIL' }
   return `${word[verdict.outcome]}: ${parts.join('; ')}`
