@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
 let passed = 0
@@ -28,6 +28,8 @@ function call(program: string, args: string[], quiet = false): boolean {
 
 /** Services that some refapps need: installed where root and apt allow. */
 function setUp(): void {
+  if (process.env['CELERIS_DIR'] === undefined)
+    console.log('CELERIS_DIR names no checkout: the tests against celeris are skipped')
   const wanted = Object.entries({
     postgres: 'postgresql',
     'redis-server': 'redis-server',
@@ -43,6 +45,23 @@ function setUp(): void {
   }
   for (const [program] of wanted)
     if (!has(program)) console.log(`not here, tests that need it are skipped: ${program}`)
+}
+
+interface Assertion {
+  status: string
+  title: string
+  ancestorTitles: string[]
+}
+
+/** Names what was skipped, by the block that says why. */
+function tellSkipped(file: string, assertions: readonly Assertion[]): void {
+  const counts = new Map<string, number>()
+  for (const { status, title, ancestorTitles } of assertions) {
+    if (status !== 'pending' && status !== 'todo') continue
+    const block = ancestorTitles[0] ?? title
+    counts.set(block, (counts.get(block) ?? 0) + 1)
+  }
+  for (const [block, count] of counts) console.log(`skipped: ${file}: ${block} (${count})`)
 }
 
 function jest(): void {
@@ -68,11 +87,14 @@ function jest(): void {
       numTodoTests: number
       numFailedTestSuites: number
       numRuntimeErrorTestSuites: number
+      testResults: { name: string; assertionResults: Assertion[] }[]
     }
     passed += read.numPassedTests
     failed += read.numFailedTests + read.numRuntimeErrorTestSuites
     skipped += read.numPendingTests + read.numTodoTests
     if (result.status !== 0 && failed === 0) failed += 1
+    for (const { name, assertionResults } of read.testResults)
+      tellSkipped(relative(root, name), assertionResults)
   } catch {
     console.error('the tests did not finish')
     failed += 1
