@@ -80,8 +80,9 @@ function handle(request: IncomingMessage, response: ServerResponse, body: string
   if (bug === 'odd-status' && requests % 10 === 0) return reply(response, 202, item)
   if (bug === 'cross-talk' && requests % 20 === 0 && previous !== '')
     return reply(response, 200, { ...item, note: previous })
-  if (bug === 'bad-framing' && requests % 50 === 0) {
-    response.socket?.write('HTTP/1.1 200 OK\r\nX-Bad : 1\r\nContent-Length: 2\r\n\r\n{}')
+  // A response that waits behind another has no socket yet.
+  if (bug === 'bad-framing' && requests % 50 === 0 && response.socket !== null) {
+    response.socket.write('HTTP/1.1 200 OK\r\nX-Bad : 1\r\nContent-Length: 2\r\n\r\n{}')
     return
   }
   if (bug === 'cuts' && requests % 20 === 0) {
