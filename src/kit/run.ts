@@ -4,7 +4,7 @@ import { AbortedError, EXIT, GateError, InfraError, UserError, outcomeOf, type O
 import { codeOf, explainWriteError } from './files.ts'
 import type { Log } from './log.ts'
 import { withSignals } from './signals.ts'
-import { boundYoungGeneration } from './young-generation.ts'
+import { boundMemory } from './memory.ts'
 
 export interface MainContext {
   log: Log
@@ -41,7 +41,7 @@ export async function runMain(
   main: (context: MainContext) => Promise<Outcome | undefined | void>,
   { log, onOutcome }: RunOptions
 ): Promise<never> {
-  boundYoungGeneration()
+  boundMemory()
   const streams = watchStreams()
   const crash = watchCrashes()
   let outcome: Outcome = 'pass'

@@ -8,9 +8,14 @@ export interface TranscriptEntry {
 }
 
 const DEFAULT_KEPT = 256 * 1024
+/** Sizes of the blocks that hold the bytes. */
+const FIRST_BLOCK = 1024
+const LARGEST_BLOCK = 32 * 1024
 
 export class Transcript {
   readonly entries: TranscriptEntry[] = []
+  #block: Buffer = Buffer.alloc(0)
+  #used = 0
   readonly #begun = process.hrtime.bigint()
   readonly #limit: number
   readonly #kept = { sent: 0, received: 0 }
@@ -33,17 +38,27 @@ export class Transcript {
     return room
   }
 
-  sent(bytes: Buffer): void {
-    const room = this.#room('sent', bytes.length)
-    // The caller may reuse its buffer.
-    if (room > 0)
-      this.entries.push({ at: this.#now(), kind: 'sent', bytes: Buffer.from(bytes.subarray(0, room)) })
+  /** Copies into blocks of its own: a few bytes of Node's pool would hold the whole of its slab. */
+  #keep(bytes: Buffer): Buffer {
+    if (this.#used + bytes.length > this.#block.length) {
+      const size = Math.min(LARGEST_BLOCK, Math.max(FIRST_BLOCK, 2 * this.#block.length))
+      this.#block = Buffer.allocUnsafeSlow(Math.max(size, bytes.length))
+      this.#used = 0
+    }
+    const kept = this.#block.subarray(this.#used, this.#used + bytes.copy(this.#block, this.#used))
+    this.#used += kept.length
+    return kept
   }
 
-  /** @param bytes that nobody changes any more; they are not copied */
+  #add(kind: 'sent' | 'received', bytes: Buffer): void {
+    const room = this.#room(kind, bytes.length)
+    if (room > 0) this.entries.push({ at: this.#now(), kind, bytes: this.#keep(bytes.subarray(0, room)) })
+  }
+  sent(bytes: Buffer): void {
+    this.#add('sent', bytes)
+  }
   received(bytes: Buffer): void {
-    const room = this.#room('received', bytes.length)
-    if (room > 0) this.entries.push({ at: this.#now(), kind: 'received', bytes: bytes.subarray(0, room) })
+    this.#add('received', bytes)
   }
   event(note: string): void {
     this.entries.push({ at: this.#now(), kind: 'event', note })

@@ -4,7 +4,7 @@
  */
 import { attach } from '../../src/target/attach.ts'
 import { RandomStreams } from '../../src/kit/random.ts'
-import { boundYoungGeneration } from '../../src/kit/young-generation.ts'
+import { boundMemory } from '../../src/kit/memory.ts'
 import { CoverageBook, FindingBook, TallyBook } from '../../src/validate/collector.ts'
 import type { Capabilities } from '../../src/validate/contracts.ts'
 import { loadMarkov, markovSlice } from '../../src/validate/traffic/markov/index.ts'
@@ -12,7 +12,7 @@ import { LoopVitals } from '../../src/validate/vitals.ts'
 import { usage } from './usage.ts'
 
 const [url, walkers, requests, model, flight] = process.argv.slice(2)
-boundYoungGeneration()
+boundMemory()
 const LONGEST_MS = 120_000
 const signal = new AbortController().signal
 const target = await attach({ url: url!, routes: {}, signal })

@@ -80,14 +80,14 @@ async function reach(
   const limit = Math.min(LONGEST_STAGE_MS, stream.eventMs)
   if (!(await client.head(stream.bench.patienceMs)) || !client.established) return false
   const interval = stream.facts.intervalMs ?? 0
-  const events = client.events.length
+  const events = client.count
   const bytes = client.bytes
   switch (stage) {
     case 'in-event':
       // The first bytes of an event are here; where the server writes it in pieces, the rest is not.
       return client.until(() => client.bytes > bytes, limit)
     case 'between-events':
-      if (!(await client.until(() => client.events.length > events, limit))) return false
+      if (!(await client.until(() => client.count > events, limit))) return false
       await wait(Math.min(1000, interval * (0.2 + 0.6 * random.float())))
       return !client.closed
     case 'unread':
@@ -163,7 +163,7 @@ export function crowdTrials(stream: Stream): Trial[] {
           clients.map(
             async (client) =>
               (await client.head(limit)) &&
-              client.until(() => client.established && client.events.length >= wanted, limit)
+              client.until(() => client.established && client.count >= wanted, limit)
           )
         )
         for (const client of clients) {

@@ -46,8 +46,8 @@ async function leg(
     if (!(await client.head(stream.bench.patienceMs)) || !client.established)
       return `not established (${client.response?.status ?? 'no head'})`
     stream.bench.context.tally.add('sse_established')
-    if (!(await client.until(() => client.events.length >= events, events * stream.eventMs)))
-      return `only ${client.events.length} events came`
+    if (!(await client.until(() => client.count >= events, events * stream.eventMs)))
+      return `only ${client.count} events came`
     await client.kill(way)
     stream.bench.context.tally.add('sse_killed_mid_stream')
     stream.count(client)

@@ -63,7 +63,7 @@ export class Stream {
   async learn(): Promise<void> {
     const { tally } = this.bench.context
     const first = await this.open()
-    await first.until(() => first.events.length >= FIRST_EVENTS, FIRST_EVENTS_MS)
+    await first.until(() => first.count >= FIRST_EVENTS, FIRST_EVENTS_MS)
     if (first.established) tally.add('sse_established')
     const gaps = first.at.slice(1).map((at, i) => at - first.at[i]!)
     const numbers = first.events.map(({ id }) => numberOf(id))
@@ -73,7 +73,7 @@ export class Stream {
       idsGrow: growByOne(numbers),
       finite: first.complete,
       // A breach of framing is judged, by its own case.
-      empty: first.closed && first.events.length === 0 && (first.error?.rule ?? 'truncated') === 'truncated',
+      empty: first.closed && first.count === 0 && (first.error?.rule ?? 'truncated') === 'truncated',
       flows: first.bytes > 0
     }
     if (first.closed) first.close()
@@ -107,9 +107,9 @@ export class Stream {
   async witnessed(): Promise<string | undefined> {
     if (this.facts.intervalMs === undefined) return undefined
     const witness = await this.witness()
-    const before = witness.events.length
+    const before = witness.count
     const begun = performance.now()
-    if (await witness.until(() => witness.events.length > before, this.eventMs)) return undefined
+    if (await witness.until(() => witness.count > before, this.eventMs)) return undefined
     if (witness.closed) return undefined
     return `a client that only reads got no event for ${Math.round(performance.now() - begun)} ms (usual: one in ${Math.round(this.facts.intervalMs)} ms)`
   }
@@ -137,7 +137,7 @@ export class Stream {
 
   /** Books what a subscription received. */
   count(subscription: Subscription): void {
-    this.bench.context.tally.add('sse_events_read', subscription.events.length)
+    this.bench.context.tally.add('sse_events_read', subscription.count)
   }
 
   close(): void {

@@ -6,6 +6,8 @@ import type { SseWay } from '../../catalogue/sse.ts'
 import { wait, type Bench } from '../proof/bench.ts'
 
 const LONGEST_MS = 3_600_000
+/** Events kept of a client that reads on and on. */
+const KEPT_EVENTS = 4096
 /** Between FIN and the end of the socket, as with a client that closes. */
 const AFTER_FIN_MS = 30
 
@@ -29,9 +31,12 @@ export function subscribeRequest(
 
 export class Subscription {
   readonly connection: Connection
+  /** The newest events. */
   readonly events: SseEvent[] = []
-  /** `performance.now()` at which each event was whole. */
+  /** `performance.now()` at which each of them was whole. */
   readonly at: number[] = []
+  /** Events so far, also those not kept. */
+  count = 0
   /** Head of the response. */
   response: HttpResponse | undefined
   /** The first breach of HTTP framing. */
@@ -50,10 +55,7 @@ export class Subscription {
 
   private constructor(connection: Connection, method: string) {
     this.connection = connection
-    this.#sse = new SseParser((event) => {
-      this.events.push(event)
-      this.at.push(performance.now())
-    })
+    this.#sse = new SseParser((event) => this.#event(event))
     this.#http = new ResponseParser({
       onHead: (response) => (this.response = response),
       onResponse: (response) => {
@@ -81,6 +83,15 @@ export class Subscription {
     const subscription = new Subscription(connection, 'GET')
     subscription.#gone = true
     return subscription
+  }
+
+  #event(event: SseEvent): void {
+    this.count += 1
+    this.events.push(event)
+    this.at.push(performance.now())
+    if (this.events.length < 2 * KEPT_EVENTS) return
+    this.events.splice(0, KEPT_EVENTS)
+    this.at.splice(0, KEPT_EVENTS)
   }
 
   #body(piece: Buffer): void {

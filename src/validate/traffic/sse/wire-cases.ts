@@ -23,7 +23,7 @@ export function wireTrials(stream: Stream): Trial[] {
       const { transcript } = subscription.connection
       try {
         await subscription.until(
-          () => subscription.events.length >= SSE_NUMBERS.events,
+          () => subscription.count >= SSE_NUMBERS.events,
           Math.min(LONGEST_LOOK_MS, Math.max(stream.bench.patienceMs, SSE_NUMBERS.events * stream.eventMs))
         )
         if (id === 'stays-open') await subscription.until(() => false, STAYS_MS)
@@ -85,7 +85,7 @@ function judge(id: WireCase, standard: string, seen: Subscription, stream: Strea
     }
     case 'ids': {
       if (!stream.facts.idsGrow) return inapplicable('ids are absent, or no numbers that grow by one')
-      if (seen.events.length < 2) return inconclusive('fewer than two events came')
+      if (seen.count < 2) return inconclusive('fewer than two events came')
       return rowOf(seen, standard) ?? rowOf(stream.watched, standard) ?? KEPT
     }
     case 'stays-open': {
@@ -103,7 +103,7 @@ function judge(id: WireCase, standard: string, seen: Subscription, stream: Strea
       return broken({
         predicate: 'I-SSE-EARLY-CLOSE',
         severity: 'MED',
-        title: `the server ${reset ? 'reset' : 'closed'} a stream after ${seen.events.length} events while its client was reading`,
+        title: `the server ${reset ? 'reset' : 'closed'} a stream after ${seen.count} events while its client was reading`,
         standard,
         symptom: reset ? 'reset' : 'closed'
       })

@@ -2,15 +2,15 @@ import { expect, test } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 
-const file = join(import.meta.dirname, '..', '..', 'src', 'kit', 'young-generation.ts')
+const file = join(import.meta.dirname, '..', '..', 'src', 'kit', 'memory.ts')
 
 /** MiB of the young generation after much that lives for a while, in a process of its own. */
 function grown(bound: boolean): number {
   const script = `
     import { getHeapSpaceStatistics } from 'node:v8'
     import { setTimeout as delay } from 'node:timers/promises'
-    import { boundYoungGeneration } from ${JSON.stringify(file)}
-    if (${bound}) boundYoungGeneration()
+    import { boundMemory } from ${JSON.stringify(file)}
+    if (${bound}) boundMemory()
     const kept = []
     for (let turn = 0; turn < 150; turn++) {
       for (let i = 0; i < 50_000; i++) kept[(turn * 50_000 + i) % 60_000] = { i, list: [i, i + 1] }
