@@ -8,17 +8,13 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/goceleris/celeris"
 	"github.com/goceleris/celeris/middleware/session"
-)
-
-// What a UserStore returns besides errors of its backend.
-var (
-	ErrTaken   = errors.New("the name is taken")
-	ErrMissing = errors.New("there is no such thing, or it is not yours")
+	"github.com/goceleris/celeris/middleware/store"
 )
 
 // UserStore keeps users in a backend.
@@ -41,8 +37,9 @@ const (
 	// Few rounds: the accounts live as long as a run, and logins are part of the load.
 	rounds       = 600
 	longestName  = 100
-	peopleLimit  = 10 * time.Second
 	longestShort = 200
+	saltSize     = 16
+	sessionIdle  = 30 * time.Minute
 )
 
 // Named says whether a text is not empty, not too long and free of NUL, which PostgreSQL does not keep.
@@ -65,6 +62,34 @@ func digestPassword(password string, salt []byte) ([]byte, error) {
 	return pbkdf2.Key(sha256.New, password, salt, rounds, sha256.Size)
 }
 
+// SecretText is how a backend of texts keeps salt and secret.
+func SecretText(salt, secret []byte) string { return hex.EncodeToString(slices.Concat(salt, secret)) }
+
+// ReadSecret undoes SecretText.
+func ReadSecret(text string) (salt, secret []byte, err error) {
+	both, err := hex.DecodeString(text)
+	if err != nil || len(both) < saltSize {
+		return nil, nil, errors.New("the entry of a user is damaged")
+	}
+	return both[:saltSize], both[saltSize:], nil
+}
+
+// Mount mounts the routes of signing in, with sessions that are kept in a
+// backend, and returns the group of those who have signed in.
+func (p *People) Mount(s *celeris.Server, sessions store.KV) *celeris.RouteGroup {
+	signedOut := s.Group("", Buffer, session.New(session.Config{Store: sessions, IdleTimeout: sessionIdle}))
+	signedIn := signedOut.Group("", p.Require)
+	for _, route := range []*celeris.Route{
+		signedOut.POST("/users", p.Register),
+		signedOut.POST("/login", p.Login),
+		signedIn.POST("/logout", p.Logout),
+		signedIn.GET("/me", p.Me),
+	} {
+		route.UsesDriver()
+	}
+	return signedIn
+}
+
 // Register makes a user.
 func (p *People) Register(c *celeris.Context) error {
 	var asked credentials
@@ -74,9 +99,9 @@ func (p *People) Register(c *celeris.Context) error {
 	if !Named(asked.User, longestName) || asked.Password == "" || len(asked.Password) > longestShort {
 		return c.JSON(422, Problem{Error: "invalid", Detail: "user (up to 100 bytes) and password (up to 200) are needed"})
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), peopleLimit)
+	ctx, cancel := limit()
 	defer cancel()
-	salt := make([]byte, 16)
+	salt := make([]byte, saltSize)
 	_, _ = rand.Read(salt)
 	secret, err := digestPassword(asked.Password, salt)
 	if err == nil {
@@ -94,7 +119,7 @@ func (p *People) Login(c *celeris.Context) error {
 	if ok, answer := Bind(c, &asked); !ok {
 		return answer
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), peopleLimit)
+	ctx, cancel := limit()
 	defer cancel()
 	good, err := p.verify(ctx, asked)
 	if err != nil {

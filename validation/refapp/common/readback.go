@@ -1,11 +1,16 @@
 package common
 
 import (
+	"context"
+	"errors"
 	"expvar"
 	"hash/maphash"
 	"os"
 	"regexp"
 	"sync"
+	"time"
+
+	"github.com/goceleris/celeris"
 )
 
 // ReadBack counts how often a driver app found again what it had just written,
@@ -36,13 +41,39 @@ func (r *ReadBack) Lock(owner string) (unlock func()) {
 	return stripe.Unlock
 }
 
-// Count takes the outcome of one reading back. An error of the backend is neither hit nor miss.
+// Locked is a middleware that holds Lock for the user whom Require let through.
+func (r *ReadBack) Locked(c *celeris.Context) error {
+	defer r.Lock(Owner(c))()
+	return c.Next()
+}
+
+// backendLimit is how long one request may use the backend.
+const backendLimit = 10 * time.Second
+
+func limit() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), backendLimit)
+}
+
+// Timed is a middleware that bounds what the handlers behind it wait for with
+// c.Context(). A client that goes away does not end it: a write is read back all the same.
+func Timed(c *celeris.Context) error {
+	before := c.Context()
+	ctx, cancel := limit()
+	// What runs after the handlers, as the saving of the session, must not meet an ended context.
+	defer func() { cancel(); c.SetContext(before) }()
+	c.SetContext(ctx)
+	return c.Next()
+}
+
+// Count takes the outcome of one reading back. ErrMissing is a miss; another
+// error is neither hit nor miss.
 func (r *ReadBack) Count(found bool, err error) {
+	missing := errors.Is(err, ErrMissing)
 	r.reads.Add(1)
 	switch {
-	case err != nil:
+	case err != nil && !missing:
 		r.errors.Add(1)
-	case found:
+	case found && !missing:
 		r.hits.Add(1)
 	default:
 		r.misses.Add(1)

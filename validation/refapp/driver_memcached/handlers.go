@@ -2,12 +2,7 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"expvar"
-	"fmt"
-	"os"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -19,75 +14,20 @@ import (
 )
 
 const (
-	commandLimit = 10 * time.Second
-	mostKeys     = 100
 	// longestValue stays below the largest item of memcached, 1 MiB with its head.
 	longestValue = 900 << 10
 	longestText  = 64 << 10
-	// failuresShown bounds what errors of the backend may print.
-	failuresShown = 5
 )
-
-var keyForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,80}$`)
 
 type handlers struct {
 	store    *store
 	readBack *common.ReadBack
-	failures *expvar.Int
-}
-
-func limit() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), commandLimit)
-}
-
-// refuse answers for what a store returned.
-func (h *handlers) refuse(c *celeris.Context, err error) error {
-	switch {
-	case errors.Is(err, errMissing):
-		return c.JSON(404, common.Problem{Error: "not_found", Detail: err.Error()})
-	case errors.Is(err, errStale), errors.Is(err, errExists):
-		return c.JSON(412, common.Problem{Error: "precondition_failed", Detail: err.Error()})
-	case errors.Is(err, errFull), errors.Is(err, common.ErrTaken):
-		return c.JSON(409, common.Problem{Error: "conflict", Detail: err.Error()})
-	}
-	h.failures.Add(1)
-	if h.failures.Value() <= failuresShown {
-		fmt.Fprintf(os.Stderr, "memcached: %v\n", err)
-	}
-	return c.JSON(500, common.Problem{Error: "backend", Detail: "the store failed"})
-}
-
-func tooMany(c *celeris.Context, _ error) error {
-	return common.Refuse(c, 429, common.Problem{Error: "too_many_requests"})
-}
-
-func addressKey(c *celeris.Context) string { return common.Clone(c.Param("address")) }
-
-// named reads a path parameter; a false answer has been given.
-func named(c *celeris.Context, name string) (string, bool, error) {
-	key := common.Clone(c.Param(name))
-	if keyForm.MatchString(key) {
-		return key, true, nil
-	}
-	return "", false, c.JSON(400, common.Problem{Error: "bad_name", Detail: "1 to 80 of A-Z a-z 0-9 . _ -"})
-}
-
-func etag(token uint64) string { return `"` + strconv.FormatUint(token, 10) + `"` }
-
-// check takes one reading back: what is missing is a miss and no error.
-func (h *handlers) check(same bool, err error) {
-	missing := errors.Is(err, errMissing)
-	if missing {
-		err = nil
-	}
-	h.readBack.Count(same && !missing, err)
+	refuse   func(*celeris.Context, error) error
 }
 
 // backend says which server answers.
 func (h *handlers) backend(c *celeris.Context) error {
-	ctx, cancel := limit()
-	defer cancel()
-	version, err := h.store.client.Version(ctx)
+	version, err := h.store.client.Version(c.Context())
 	if err != nil {
 		return h.refuse(c, err)
 	}
@@ -95,18 +35,11 @@ func (h *handlers) backend(c *celeris.Context) error {
 }
 
 func (h *handlers) value(c *celeris.Context) error {
-	name, ok, answer := named(c, "key")
-	if !ok {
-		return answer
-	}
-	ctx, cancel := limit()
-	defer cancel()
-	item, err := h.store.client.Gets(ctx, h.store.key("value", common.Owner(c), name))
+	item, err := h.store.client.Gets(c.Context(), h.store.At(c, "value"))
 	if err != nil {
 		return h.refuse(c, found(err))
 	}
-	c.SetHeader("etag", etag(item.CAS))
-	if c.Header("if-none-match") == etag(item.CAS) {
+	if common.SetETag(c, item.CAS) {
 		return c.NoContent(304)
 	}
 	return c.Blob(200, "application/octet-stream", item.Value)
@@ -125,10 +58,6 @@ func seconds(c *celeris.Context) (time.Duration, bool) {
 
 // putValue writes with If-Match (compare-and-swap, or * for what is there) and If-None-Match: * (only what is not).
 func (h *handlers) putValue(c *celeris.Context) error {
-	name, ok, answer := named(c, "key")
-	if !ok {
-		return answer
-	}
 	ttl, ok := seconds(c)
 	if !ok {
 		return c.JSON(400, common.Problem{Error: "bad_query", Detail: "ttl has 1 to 604800 seconds"})
@@ -143,50 +72,32 @@ func (h *handlers) putValue(c *celeris.Context) error {
 		token, err := strconv.ParseUint(strings.Trim(match, `"`), 10, 64)
 		if err != nil || token == 0 {
 			// A tag that memcached never gave matches nothing.
-			return h.refuse(c, errStale)
+			return h.refuse(c, common.ErrStale)
 		}
 		when.token = token
 	}
-	me, text := common.Owner(c), bytes.Clone(c.Body())
-	defer h.readBack.Lock(me)()
-	ctx, cancel := limit()
-	defer cancel()
-	key := h.store.key("value", me, name)
+	text, ctx := bytes.Clone(c.Body()), c.Context()
+	key := h.store.At(c, "value")
 	token, err := h.store.put(ctx, key, text, ttl, when)
 	if err != nil {
 		return h.refuse(c, err)
 	}
 	read, err := h.store.mirror.Gets(ctx, key)
-	h.check(read.CAS == token && bytes.Equal(read.Value, text), found(err))
-	c.SetHeader("etag", etag(token))
-	return c.JSON(200, map[string]any{"key": name, "bytes": len(text)})
+	h.readBack.Count(read.CAS == token && bytes.Equal(read.Value, text), found(err))
+	common.SetETag(c, token)
+	return c.JSON(200, map[string]any{"key": common.Param(c, "key"), "bytes": len(text)})
 }
 
 func (h *handlers) removeValue(c *celeris.Context) error {
-	name, ok, answer := named(c, "key")
-	if !ok {
-		return answer
-	}
-	me := common.Owner(c)
-	defer h.readBack.Lock(me)()
-	ctx, cancel := limit()
-	defer cancel()
-	if err := h.store.client.Delete(ctx, h.store.key("value", me, name)); err != nil {
+	if err := h.store.client.Delete(c.Context(), h.store.At(c, "value")); err != nil {
 		return h.refuse(c, found(err))
 	}
 	return c.NoContent(204)
 }
 
 func (h *handlers) appendValue(c *celeris.Context) error {
-	name, ok, answer := named(c, "key")
-	if !ok {
-		return answer
-	}
-	me, text := common.Owner(c), string(c.Body())
-	defer h.readBack.Lock(me)()
-	ctx, cancel := limit()
-	defer cancel()
-	key := h.store.key("value", me, name)
+	text, ctx := string(c.Body()), c.Context()
+	key := h.store.At(c, "value")
 	before, err := h.store.client.Get(ctx, key)
 	if err == nil && len(before)+len(text) > longestValue {
 		return c.JSON(413, common.Problem{Error: "too_large", Detail: "a value has up to 900 KiB"})
@@ -195,41 +106,29 @@ func (h *handlers) appendValue(c *celeris.Context) error {
 		err = h.store.client.Append(ctx, key, text)
 	}
 	if errors.Is(err, memcached.ErrNotStored) {
-		err = errMissing
+		err = common.ErrMissing
 	}
 	if err != nil {
 		return h.refuse(c, found(err))
 	}
 	read, err := h.store.mirror.Get(ctx, key)
-	h.check(read == before+text, found(err))
-	return c.JSON(200, map[string]any{"key": name, "bytes": len(read)})
+	h.readBack.Count(read == before+text, found(err))
+	return c.JSON(200, map[string]any{"key": common.Param(c, "key"), "bytes": len(read)})
 }
 
 func (h *handlers) touchValue(c *celeris.Context) error {
-	name, ok, answer := named(c, "key")
-	if !ok {
-		return answer
-	}
 	ttl, ok := seconds(c)
 	if !ok {
 		return c.JSON(400, common.Problem{Error: "bad_query", Detail: "ttl has 1 to 604800 seconds"})
 	}
-	ctx, cancel := limit()
-	defer cancel()
-	if err := h.store.client.Touch(ctx, h.store.key("value", common.Owner(c), name), ttl); err != nil {
+	if err := h.store.client.Touch(c.Context(), h.store.At(c, "value"), ttl); err != nil {
 		return h.refuse(c, found(err))
 	}
 	return c.NoContent(204)
 }
 
 func (h *handlers) counter(c *celeris.Context) error {
-	name, ok, answer := named(c, "key")
-	if !ok {
-		return answer
-	}
-	ctx, cancel := limit()
-	defer cancel()
-	text, err := h.store.client.Get(ctx, h.store.key("counter", common.Owner(c), name))
+	text, err := h.store.client.Get(c.Context(), h.store.At(c, "counter"))
 	if err != nil {
 		return h.refuse(c, found(err))
 	}
@@ -237,45 +136,28 @@ func (h *handlers) counter(c *celeris.Context) error {
 	if err != nil {
 		return h.refuse(c, err)
 	}
-	return c.JSON(200, map[string]any{"key": name, "value": n})
+	return c.JSON(200, map[string]any{"key": common.Param(c, "key"), "value": n})
 }
 
 func (h *handlers) createCounter(c *celeris.Context) error {
-	name, ok, answer := named(c, "key")
-	if !ok {
-		return answer
-	}
-	ctx, cancel := limit()
-	defer cancel()
-	err := h.store.client.Add(ctx, h.store.key("counter", common.Owner(c), name), "0", lifetime)
+	err := h.store.client.Add(c.Context(), h.store.At(c, "counter"), "0", lifetime)
 	if errors.Is(err, memcached.ErrNotStored) {
 		err = errExists
 	}
 	if err != nil {
 		return h.refuse(c, err)
 	}
-	return c.JSON(201, map[string]any{"key": name, "value": 0})
+	return c.JSON(201, map[string]any{"key": common.Param(c, "key"), "value": 0})
 }
 
 // count adds ?by=, or takes it away where it is negative; memcached stops at 0.
 func (h *handlers) count(c *celeris.Context) error {
-	name, ok, answer := named(c, "key")
+	by, ok, answer := common.QueryBy(c)
 	if !ok {
 		return answer
 	}
-	by := int64(1)
-	if text := c.Query("by"); text != "" {
-		n, err := strconv.ParseInt(text, 10, 32)
-		if err != nil {
-			return c.JSON(400, common.Problem{Error: "bad_query", Detail: "by is no number of 32 bits"})
-		}
-		by = n
-	}
-	me := common.Owner(c)
-	defer h.readBack.Lock(me)()
-	ctx, cancel := limit()
-	defer cancel()
-	key := h.store.key("counter", me, name)
+	ctx := c.Context()
+	key := h.store.At(c, "counter")
 	var n uint64
 	var err error
 	if by >= 0 {
@@ -288,8 +170,8 @@ func (h *handlers) count(c *celeris.Context) error {
 	}
 	read, err := h.store.mirror.Get(ctx, key)
 	// A number that has become shorter keeps its length, with blanks behind it.
-	h.check(strings.TrimSpace(read) == strconv.FormatUint(n, 10), found(err))
-	return c.JSON(200, map[string]any{"key": name, "value": n})
+	h.readBack.Count(strings.TrimSpace(read) == strconv.FormatUint(n, 10), found(err))
+	return c.JSON(200, map[string]any{"key": common.Param(c, "key"), "value": n})
 }
 
 // writeMany sets all values of a JSON object.
@@ -297,25 +179,15 @@ func (h *handlers) writeMany(c *celeris.Context) error {
 	if len(c.Body()) > longestValue {
 		return c.JSON(413, common.Problem{Error: "too_large", Detail: "all values together have up to 900 KiB"})
 	}
-	var asked map[string]string
-	if ok, answer := common.Bind(c, &asked); !ok {
+	asked, ok, answer := common.BindTexts(c)
+	if !ok {
 		return answer
 	}
-	valid := len(asked) > 0 && len(asked) <= mostKeys
-	for name := range asked {
-		valid = valid && keyForm.MatchString(name)
-	}
-	if !valid {
-		return c.JSON(422, common.Problem{Error: "invalid", Detail: "1 to 100 names with texts"})
-	}
-	me := common.Owner(c)
-	defer h.readBack.Lock(me)()
-	ctx, cancel := limit()
-	defer cancel()
+	me, ctx := common.Owner(c), c.Context()
 	keys := make([]string, 0, len(asked))
 	written := make(map[string]string, len(asked))
 	for name, text := range asked {
-		key := h.store.key("many", me, name)
+		key := h.store.Key("many", me, name)
 		if err := h.store.client.Set(ctx, key, text, lifetime); err != nil {
 			return h.refuse(c, err)
 		}
@@ -326,27 +198,22 @@ func (h *handlers) writeMany(c *celeris.Context) error {
 	for key, text := range written {
 		same = same && read[key] == text
 	}
-	h.check(same, err)
+	h.readBack.Count(same, err)
 	return c.JSON(201, map[string]int{"written": len(asked)})
 }
 
 // readMany answers ?keys=a,b,c with one request; what is not there is left out.
 func (h *handlers) readMany(c *celeris.Context) error {
-	names := strings.Split(common.Clone(c.Query("keys")), ",")
-	if len(names) > mostKeys {
-		return c.JSON(400, common.Problem{Error: "bad_query", Detail: "at most 100 keys"})
+	names, ok, answer := common.QueryNames(c)
+	if !ok {
+		return answer
 	}
 	me := common.Owner(c)
 	keys := make([]string, len(names))
 	for i, name := range names {
-		if !keyForm.MatchString(name) {
-			return c.JSON(400, common.Problem{Error: "bad_name", Detail: "1 to 80 of A-Z a-z 0-9 . _ -"})
-		}
-		keys[i] = h.store.key("many", me, name)
+		keys[i] = h.store.Key("many", me, name)
 	}
-	ctx, cancel := limit()
-	defer cancel()
-	texts, err := h.store.client.GetMulti(ctx, keys...)
+	texts, err := h.store.client.GetMulti(c.Context(), keys...)
 	if err != nil {
 		return h.refuse(c, err)
 	}
@@ -357,8 +224,4 @@ func (h *handlers) readMany(c *celeris.Context) error {
 		}
 	}
 	return c.JSON(200, map[string]any{"values": values, "found": len(values)})
-}
-
-func (h *handlers) sendCode(c *celeris.Context) error {
-	return c.JSON(202, map[string]string{"address": common.Clone(c.Param("address"))})
 }

@@ -9,9 +9,7 @@ import (
 
 	"github.com/goceleris/celeris"
 	"github.com/goceleris/celeris/driver/memcached"
-	"github.com/goceleris/celeris/middleware/ratelimit"
 	ratestore "github.com/goceleris/celeris/middleware/ratelimit/memcachedstore"
-	"github.com/goceleris/celeris/middleware/session"
 	sessionstore "github.com/goceleris/celeris/middleware/session/memcachedstore"
 
 	"probatorium/refapp/common"
@@ -20,12 +18,8 @@ import (
 const (
 	poolSize = 24
 	// The second client only reads back what the first one wrote; it speaks the binary protocol, the first text.
-	mirrorSize  = 8
-	sessionIdle = 30 * time.Minute
-	startLimit  = 10 * time.Second
-	// codesPerAddress are sent at once; another one only after codeRefill.
-	codesPerAddress = 3
-	codeRefill      = 30 * time.Second
+	mirrorSize = 8
+	startLimit = 10 * time.Second
 )
 
 func main() {
@@ -34,13 +28,13 @@ func main() {
 	s.Use(app.Recovery())
 	address := common.Backend("PROBATORIUM_MEMCACHED", "127.0.0.1:11211")
 	space := app.Namespace() + ":"
-	h := &handlers{readBack: app.ReadBack(), failures: app.Vars.Counter("backend_errors")}
+	h := &handlers{readBack: app.ReadBack(), refuse: app.Refuser("memcached")}
 
 	// The driver looks at the routes when a client is opened with the engine: one that uses it must be there already.
-	s.GET("/backend", h.backend).UsesDriver()
+	s.GET("/backend", common.Timed, h.backend).UsesDriver()
 	client := open(app, "pool", address, memcached.WithEngine(s), memcached.WithMaxOpen(poolSize))
 	mirror := open(app, "mirror", address, memcached.WithProtocol(memcached.ProtocolBinary), memcached.WithMaxOpen(mirrorSize))
-	h.store = &store{client: client, mirror: mirror, space: space}
+	h.store = &store{client: client, mirror: mirror, Space: common.Space(space)}
 
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
@@ -48,7 +42,7 @@ func main() {
 		common.Fail(1, "memcached: %v", err)
 	}
 	limits, err := ratestore.New(client, ratestore.Options{
-		KeyPrefix: space + "rate:", RPS: 1 / codeRefill.Seconds(), Burst: codesPerAddress,
+		KeyPrefix: space + "rate:", RPS: common.CodesPerSecond, Burst: common.CodesPerAddress,
 	})
 	if err != nil {
 		common.Fail(1, "memcached: %v", err)
@@ -60,38 +54,35 @@ func main() {
 		_ = client.Close()
 	})
 
-	signedOut := s.Group("", common.Buffer, session.New(session.Config{Store: sessions, IdleTimeout: sessionIdle}))
-	signedIn := signedOut.Group("", people.Require)
-	codes := ratelimit.New(ratelimit.Config{Store: limits, KeyFunc: addressKey, ErrorHandler: tooMany})
+	signedIn := people.Mount(s, sessions)
+	timed := signedIn.Group("", common.Timed)
+	locked := signedIn.Group("", h.readBack.Locked, common.Timed)
+	key, folder, document := common.WellNamed("key"), common.WellNamed("folder"), common.WellNamed("document")
 	for _, route := range []*celeris.Route{
-		signedOut.POST("/users", people.Register),
-		signedOut.POST("/login", people.Login),
-		signedIn.POST("/logout", people.Logout),
-		signedIn.GET("/me", people.Me),
-		signedIn.GET("/values/:key", h.value),
-		signedIn.PUT("/values/:key", h.putValue),
-		signedIn.DELETE("/values/:key", h.removeValue),
-		signedIn.POST("/values/:key/append", h.appendValue),
-		signedIn.POST("/values/:key/touch", h.touchValue),
-		signedIn.GET("/counters/:key", h.counter),
-		signedIn.PUT("/counters/:key", h.createCounter),
-		signedIn.POST("/counters/:key", h.count),
-		signedIn.POST("/multi", h.writeMany),
-		signedIn.GET("/multi", h.readMany),
-		signedIn.GET("/folders", h.folders),
-		signedIn.POST("/folders", h.createFolder),
-		signedIn.GET("/folders/:folder", h.folder),
-		signedIn.PUT("/folders/:folder", h.renameFolder),
-		signedIn.DELETE("/folders/:folder", h.removeFolder),
-		signedIn.GET("/folders/:folder/documents", h.documents),
-		signedIn.POST("/folders/:folder/documents", h.createDocument),
-		signedIn.GET("/folders/:folder/documents/:document", h.document),
-		signedIn.DELETE("/folders/:folder/documents/:document", h.removeDocument),
-		s.POST("/codes/:address", codes, h.sendCode),
+		timed.GET("/values/:key", key, h.value),
+		locked.PUT("/values/:key", key, h.putValue),
+		locked.DELETE("/values/:key", key, h.removeValue),
+		locked.POST("/values/:key/append", key, h.appendValue),
+		timed.POST("/values/:key/touch", key, h.touchValue),
+		timed.GET("/counters/:key", key, h.counter),
+		timed.PUT("/counters/:key", key, h.createCounter),
+		locked.POST("/counters/:key", key, h.count),
+		locked.POST("/multi", h.writeMany),
+		timed.GET("/multi", h.readMany),
+		timed.GET("/folders", h.folders),
+		locked.POST("/folders", h.createFolder),
+		timed.GET("/folders/:folder", folder, h.folder),
+		locked.PUT("/folders/:folder", folder, h.renameFolder),
+		locked.DELETE("/folders/:folder", folder, h.removeFolder),
+		timed.GET("/folders/:folder/documents", folder, h.documents),
+		locked.POST("/folders/:folder/documents", folder, h.createDocument),
+		timed.GET("/folders/:folder/documents/:document", folder, document, h.document),
+		locked.DELETE("/folders/:folder/documents/:document", folder, document, h.removeDocument),
 	} {
 		route.UsesDriver()
 	}
 
+	app.Codes(limits)
 	app.Base(map[string]any{"routes": "users, login, logout, me, values, counters, multi, folders, documents, codes"})
 	app.Sockets("/ws")
 	app.Events("/events")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,10 +15,8 @@ import (
 )
 
 var (
-	errMissing = common.ErrMissing
-	errStale   = errors.New("it has changed")
-	errExists  = errors.New("it is there already")
-	errFull    = errors.New("the list is full")
+	errExists = common.FailedPrecondition("it is there already")
+	errFull   = common.Conflict("the list is full")
 )
 
 const (
@@ -36,24 +33,19 @@ const (
 
 type store struct {
 	client, mirror *memcached.Client
-	space          string
-}
-
-// key names what belongs to an owner.
-func (s *store) key(kind, owner, name string) string {
-	return s.space + kind + ":" + common.KeyPart(owner) + ":" + name
+	common.Space
 }
 
 func found(err error) error {
 	if errors.Is(err, memcached.ErrCacheMiss) {
-		return errMissing
+		return common.ErrMissing
 	}
 	return err
 }
 
 // AddUser is part of common.UserStore.
 func (s *store) AddUser(ctx context.Context, name string, salt, secret []byte) error {
-	err := s.client.Add(ctx, s.key("user", name, "secret"), hex.EncodeToString(salt)+hex.EncodeToString(secret), lifetime)
+	err := s.client.Add(ctx, s.Key("user", name, "secret"), common.SecretText(salt, secret), lifetime)
 	if errors.Is(err, memcached.ErrNotStored) {
 		return common.ErrTaken
 	}
@@ -62,15 +54,11 @@ func (s *store) AddUser(ctx context.Context, name string, salt, secret []byte) e
 
 // User is part of common.UserStore.
 func (s *store) User(ctx context.Context, name string) (salt, secret []byte, err error) {
-	text, err := s.client.Get(ctx, s.key("user", name, "secret"))
+	text, err := s.client.Get(ctx, s.Key("user", name, "secret"))
 	if err != nil {
 		return nil, nil, found(err)
 	}
-	both, err := hex.DecodeString(text)
-	if err != nil || len(both) < 16 {
-		return nil, nil, errors.New("the entry of a user is damaged")
-	}
-	return both[:16], both[16:], nil
+	return common.ReadSecret(text)
 }
 
 // condition says when a write may happen.
@@ -95,11 +83,11 @@ func (s *store) put(ctx context.Context, key string, value []byte, ttl time.Dura
 	}
 	switch {
 	case errors.Is(err, memcached.ErrCASConflict):
-		return 0, errStale
+		return 0, common.ErrStale
 	case errors.Is(err, memcached.ErrNotStored) && when.absent:
 		return 0, errExists
 	case errors.Is(err, memcached.ErrNotStored):
-		return 0, errMissing
+		return 0, common.ErrMissing
 	case err != nil:
 		return 0, found(err)
 	}
@@ -165,7 +153,7 @@ func get[T any](ctx context.Context, client *memcached.Client, key string) (T, e
 
 // nextID counts in memcached, so that a number is never given twice.
 func (s *store) nextID(ctx context.Context) (string, error) {
-	key := s.space + "next"
+	key := string(s.Space) + "next"
 	for range 3 {
 		n, err := s.client.Incr(ctx, key, 1)
 		if err == nil {
@@ -186,7 +174,7 @@ func (s *store) addFolder(ctx context.Context, owner, name string) (Folder, erro
 	if err != nil {
 		return Folder{}, err
 	}
-	index := s.key("folders", owner, "all")
+	index := s.Key("folders", owner, "all")
 	if err := s.client.Add(ctx, index, "[]", lifetime); err != nil && !errors.Is(err, memcached.ErrNotStored) {
 		return Folder{}, err
 	}
@@ -195,7 +183,7 @@ func (s *store) addFolder(ctx context.Context, owner, name string) (Folder, erro
 	if err != nil {
 		return folder, err
 	}
-	if err := s.client.AddBytes(ctx, s.key("folder", owner, id), text, lifetime); err != nil {
+	if err := s.client.AddBytes(ctx, s.Key("folder", owner, id), text, lifetime); err != nil {
 		return folder, err
 	}
 	ids, err := swap(ctx, s, index, func(ids *[]string) error {
@@ -210,8 +198,8 @@ func (s *store) addFolder(ctx context.Context, owner, name string) (Folder, erro
 
 // folders reads the newest ones with one request for many keys.
 func (s *store) folders(ctx context.Context, owner string) ([]Folder, error) {
-	ids, err := get[[]string](ctx, s.client, s.key("folders", owner, "all"))
-	if errors.Is(err, errMissing) {
+	ids, err := get[[]string](ctx, s.client, s.Key("folders", owner, "all"))
+	if errors.Is(err, common.ErrMissing) {
 		return []Folder{}, nil
 	}
 	if err != nil {
@@ -220,7 +208,7 @@ func (s *store) folders(ctx context.Context, owner string) ([]Folder, error) {
 	ids = ids[:min(len(ids), pageSize)]
 	keys := make([]string, len(ids))
 	for i, id := range ids {
-		keys[i] = s.key("folder", owner, id)
+		keys[i] = s.Key("folder", owner, id)
 	}
 	all := []Folder{}
 	if len(keys) == 0 {
@@ -245,20 +233,20 @@ func (s *store) folders(ctx context.Context, owner string) ([]Folder, error) {
 }
 
 func (s *store) removeFolder(ctx context.Context, owner, id string) error {
-	folder, err := get[Folder](ctx, s.client, s.key("folder", owner, id))
+	folder, err := get[Folder](ctx, s.client, s.Key("folder", owner, id))
 	if err != nil {
 		return err
 	}
-	if err := s.client.Delete(ctx, s.key("folder", owner, id)); err != nil {
+	if err := s.client.Delete(ctx, s.Key("folder", owner, id)); err != nil {
 		return found(err)
 	}
 	for _, document := range folder.Documents {
-		err := s.client.Delete(ctx, s.key("document", owner, id+":"+document))
+		err := s.client.Delete(ctx, s.Key("document", owner, id+":"+document))
 		if err != nil && !errors.Is(err, memcached.ErrCacheMiss) {
 			return err
 		}
 	}
-	_, err = swap(ctx, s, s.key("folders", owner, "all"), func(ids *[]string) error {
+	_, err = swap(ctx, s, s.Key("folders", owner, "all"), func(ids *[]string) error {
 		*ids = slices.DeleteFunc(*ids, func(one string) bool { return one == id })
 		return nil
 	})
@@ -271,7 +259,7 @@ func (s *store) addDocument(ctx context.Context, owner, folder string, d Documen
 		return d, err
 	}
 	d.ID = id
-	_, err = swap(ctx, s, s.key("folder", owner, folder), func(f *Folder) error {
+	_, err = swap(ctx, s, s.Key("folder", owner, folder), func(f *Folder) error {
 		if len(f.Documents) >= mostDocuments {
 			return errFull
 		}
@@ -285,14 +273,14 @@ func (s *store) addDocument(ctx context.Context, owner, folder string, d Documen
 	if err != nil {
 		return d, err
 	}
-	return d, s.client.AddBytes(ctx, s.key("document", owner, folder+":"+id), text, lifetime)
+	return d, s.client.AddBytes(ctx, s.Key("document", owner, folder+":"+id), text, lifetime)
 }
 
 func (s *store) removeDocument(ctx context.Context, owner, folder, id string) error {
-	if err := s.client.Delete(ctx, s.key("document", owner, folder+":"+id)); err != nil {
+	if err := s.client.Delete(ctx, s.Key("document", owner, folder+":"+id)); err != nil {
 		return found(err)
 	}
-	_, err := swap(ctx, s, s.key("folder", owner, folder), func(f *Folder) error {
+	_, err := swap(ctx, s, s.Key("folder", owner, folder), func(f *Folder) error {
 		f.Documents = slices.DeleteFunc(f.Documents, func(one string) bool { return one == id })
 		return nil
 	})

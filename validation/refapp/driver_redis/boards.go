@@ -24,9 +24,7 @@ type boardBody struct {
 }
 
 func (h *handlers) boards(c *celeris.Context) error {
-	ctx, cancel := limit()
-	defer cancel()
-	all, err := h.store.boards(ctx, common.Owner(c))
+	all, err := h.store.boards(c.Context(), common.Owner(c))
 	if err != nil {
 		return h.refuse(c, err)
 	}
@@ -49,30 +47,24 @@ func (h *handlers) createBoard(c *celeris.Context) error {
 	if !common.Named(asked.Name, 200) || total < 0 || total > mostPoints {
 		return c.JSON(422, common.Problem{Error: "invalid", Detail: "name of 1 to 200 bytes; total of 0 to 10^9"})
 	}
-	me := common.Owner(c)
-	defer h.readBack.Lock(me)()
-	ctx, cancel := limit()
-	defer cancel()
+	me, ctx := common.Owner(c), c.Context()
 	board, err := h.store.createBoard(ctx, me, asked.Name, total)
 	if err != nil {
 		return h.refuse(c, err)
 	}
 	read, err := readBoard(ctx, h.store.mirror, h.store.boardKey(me, board.ID), board.ID)
-	h.check(read == board, err)
+	h.readBack.Count(read == board, err)
 	c.SetHeader("location", fmt.Sprintf("/boards/%d", board.ID))
-	c.SetHeader("etag", etag(board.Version))
+	common.SetETag(c, board.Version)
 	return c.JSON(201, board)
 }
 
 func (h *handlers) board(c *celeris.Context) error {
-	ctx, cancel := limit()
-	defer cancel()
-	board, err := h.store.board(ctx, common.Owner(c), boardID(c))
+	board, err := h.store.board(c.Context(), common.Owner(c), boardID(c))
 	if err != nil {
 		return h.refuse(c, err)
 	}
-	c.SetHeader("etag", etag(board.Version))
-	if c.Header("if-none-match") == etag(board.Version) {
+	if common.SetETag(c, board.Version) {
 		return c.NoContent(304)
 	}
 	return c.JSON(200, board)
@@ -87,25 +79,19 @@ func (h *handlers) renameBoard(c *celeris.Context) error {
 		return c.JSON(422, common.Problem{Error: "invalid", Detail: "name of 1 to 200 bytes"})
 	}
 	me, id := common.Owner(c), boardID(c)
-	defer h.readBack.Lock(me)()
-	ctx, cancel := limit()
-	defer cancel()
+	ctx := c.Context()
 	board, err := h.store.renameBoard(ctx, me, id, expected(c), asked.Name)
 	if err != nil {
 		return h.refuse(c, err)
 	}
 	read, err := readBoard(ctx, h.store.mirror, h.store.boardKey(me, id), id)
-	h.check(read == board, err)
-	c.SetHeader("etag", etag(board.Version))
+	h.readBack.Count(read == board, err)
+	common.SetETag(c, board.Version)
 	return c.JSON(200, board)
 }
 
 func (h *handlers) removeBoard(c *celeris.Context) error {
-	me := common.Owner(c)
-	defer h.readBack.Lock(me)()
-	ctx, cancel := limit()
-	defer cancel()
-	if err := h.store.removeBoard(ctx, me, boardID(c)); err != nil {
+	if err := h.store.removeBoard(c.Context(), common.Owner(c), boardID(c)); err != nil {
 		return h.refuse(c, err)
 	}
 	return c.NoContent(204)
@@ -114,8 +100,7 @@ func (h *handlers) removeBoard(c *celeris.Context) error {
 // scores lists the players, the best first.
 func (h *handlers) scores(c *celeris.Context) error {
 	me, id := common.Owner(c), boardID(c)
-	ctx, cancel := limit()
-	defer cancel()
+	ctx := c.Context()
 	if _, err := h.store.board(ctx, me, id); err != nil {
 		return h.refuse(c, err)
 	}
@@ -128,14 +113,9 @@ func (h *handlers) scores(c *celeris.Context) error {
 
 // join lets a player in with no points.
 func (h *handlers) join(c *celeris.Context) error {
-	player, ok, answer := named(c, "player")
-	if !ok {
-		return answer
-	}
+	player := common.Param(c, "player")
 	me, id := common.Owner(c), boardID(c)
-	defer h.readBack.Lock(me)()
-	ctx, cancel := limit()
-	defer cancel()
+	ctx := c.Context()
 	if _, err := h.store.board(ctx, me, id); err != nil {
 		return h.refuse(c, err)
 	}
@@ -144,25 +124,20 @@ func (h *handlers) join(c *celeris.Context) error {
 	if err == nil {
 		return c.JSON(200, map[string]any{"player": player, "points": int64(known)})
 	}
-	if err = found(err); err != errMissing {
+	if err = found(err); err != common.ErrMissing {
 		return h.refuse(c, err)
 	}
 	if _, err := h.store.client.ZAdd(ctx, key, redis.Z{Score: 0, Member: player}); err != nil {
 		return h.refuse(c, err)
 	}
 	points, err := h.store.mirror.ZScore(ctx, key, player)
-	h.check(points == 0, found(err))
+	h.readBack.Count(points == 0, found(err))
 	return c.JSON(201, map[string]any{"player": player, "points": 0})
 }
 
 func (h *handlers) score(c *celeris.Context) error {
-	player, ok, answer := named(c, "player")
-	if !ok {
-		return answer
-	}
-	ctx, cancel := limit()
-	defer cancel()
-	points, err := h.store.client.ZScore(ctx, h.store.boardKey(common.Owner(c), boardID(c))+":scores", player)
+	player := common.Param(c, "player")
+	points, err := h.store.client.ZScore(c.Context(), h.store.boardKey(common.Owner(c), boardID(c))+":scores", player)
 	if err != nil {
 		return h.refuse(c, found(err))
 	}
@@ -171,14 +146,8 @@ func (h *handlers) score(c *celeris.Context) error {
 
 // leave removes a player who has no points.
 func (h *handlers) leave(c *celeris.Context) error {
-	player, ok, answer := named(c, "player")
-	if !ok {
-		return answer
-	}
-	me := common.Owner(c)
-	defer h.readBack.Lock(me)()
-	ctx, cancel := limit()
-	defer cancel()
+	player := common.Param(c, "player")
+	me, ctx := common.Owner(c), c.Context()
 	key := h.store.boardKey(me, boardID(c)) + ":scores"
 	points, err := h.store.client.ZScore(ctx, key, player)
 	if err != nil {
@@ -206,16 +175,14 @@ func (h *handlers) move(c *celeris.Context) error {
 		return c.JSON(422, common.Problem{Error: "invalid", Detail: "two players and points above 0 are needed"})
 	}
 	me, id := common.Owner(c), boardID(c)
-	defer h.readBack.Lock(me)()
-	ctx, cancel := limit()
-	defer cancel()
+	ctx := c.Context()
 	left, err := h.store.move(ctx, me, id, asked.From, asked.To, asked.Points)
 	if err != nil {
 		return h.refuse(c, err)
 	}
 	key := h.store.boardKey(me, id) + ":scores"
 	read, err := h.store.mirror.ZScore(ctx, key, asked.From)
-	h.check(int64(read) == left, found(err))
+	h.readBack.Count(int64(read) == left, found(err))
 	has, err := h.store.client.ZScore(ctx, key, asked.To)
 	if err != nil {
 		return h.refuse(c, found(err))
@@ -225,8 +192,7 @@ func (h *handlers) move(c *celeris.Context) error {
 
 func (h *handlers) totals(c *celeris.Context) error {
 	me, id := common.Owner(c), boardID(c)
-	ctx, cancel := limit()
-	defer cancel()
+	ctx := c.Context()
 	board, err := h.store.board(ctx, me, id)
 	if err != nil {
 		return h.refuse(c, err)

@@ -12,9 +12,7 @@ import (
 
 	"github.com/goceleris/celeris"
 	"github.com/goceleris/celeris/driver/redis"
-	"github.com/goceleris/celeris/middleware/ratelimit"
 	ratestore "github.com/goceleris/celeris/middleware/ratelimit/redisstore"
-	"github.com/goceleris/celeris/middleware/session"
 	sessionstore "github.com/goceleris/celeris/middleware/session/redisstore"
 
 	"probatorium/refapp/common"
@@ -23,12 +21,8 @@ import (
 const (
 	poolSize = 24
 	// The second client only reads back what the first one wrote; it speaks RESP2, the first RESP3.
-	mirrorSize  = 8
-	sessionIdle = 30 * time.Minute
-	startLimit  = 10 * time.Second
-	// codesPerAddress are sent at once; another one only after codeRefill.
-	codesPerAddress = 3
-	codeRefill      = 30 * time.Second
+	mirrorSize = 8
+	startLimit = 10 * time.Second
 )
 
 func main() {
@@ -37,13 +31,13 @@ func main() {
 	s.Use(app.Recovery())
 	address, login := readAddress(common.Backend("PROBATORIUM_REDIS", "127.0.0.1:6379"))
 	space := app.Namespace() + ":"
-	h := &handlers{readBack: app.ReadBack(), failures: app.Vars.Counter("backend_errors")}
+	h := &handlers{readBack: app.ReadBack(), refuse: app.Refuser("Redis")}
 
 	// The driver looks at the routes when a client is opened with the engine: one that uses it must be there already.
-	s.GET("/backend", h.backend).UsesDriver()
+	s.GET("/backend", common.Timed, h.backend).UsesDriver()
 	client := open(app, "pool", address, append(login, redis.WithEngine(s), redis.WithPoolSize(poolSize), redis.WithProto(3)))
 	mirror := open(app, "mirror", address, append(login, redis.WithPoolSize(mirrorSize), redis.WithProto(2)))
-	h.store = &store{client: client, mirror: mirror, space: space}
+	h.store = &store{client: client, mirror: mirror, Space: common.Space(space)}
 
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
@@ -56,7 +50,7 @@ func main() {
 	}
 	h.feed = feed
 	limits, err := ratestore.New(ctx, client, ratestore.Options{
-		KeyPrefix: space + "rate:", RPS: 1 / codeRefill.Seconds(), Burst: codesPerAddress,
+		KeyPrefix: space + "rate:", RPS: common.CodesPerSecond, Burst: common.CodesPerAddress,
 	})
 	if err != nil {
 		common.Fail(1, "Redis: %v", err)
@@ -69,42 +63,39 @@ func main() {
 		_ = client.Close()
 	})
 
-	signedOut := s.Group("", common.Buffer, session.New(session.Config{Store: sessions, IdleTimeout: sessionIdle}))
-	signedIn := signedOut.Group("", people.Require)
-	codes := ratelimit.New(ratelimit.Config{Store: limits, KeyFunc: addressKey, ErrorHandler: tooMany})
+	signedIn := people.Mount(s, sessions)
+	timed := signedIn.Group("", common.Timed)
+	locked := signedIn.Group("", h.readBack.Locked, common.Timed)
+	key, player := common.WellNamed("key"), common.WellNamed("player")
 	for _, route := range []*celeris.Route{
-		signedOut.POST("/users", people.Register),
-		signedOut.POST("/login", people.Login),
-		signedIn.POST("/logout", people.Logout),
-		signedIn.GET("/me", people.Me),
-		signedIn.GET("/values/:key", h.value),
-		signedIn.PUT("/values/:key", h.putValue),
-		signedIn.DELETE("/values/:key", h.removeValue),
-		signedIn.POST("/values/:key/take", h.takeValue),
-		signedIn.GET("/counters/:key", h.counter),
-		signedIn.POST("/counters/:key", h.count),
-		signedIn.POST("/multi", h.writeMany),
-		signedIn.GET("/multi", h.readMany),
-		signedIn.GET("/boards", h.boards),
-		signedIn.POST("/boards", h.createBoard),
-		signedIn.GET("/boards/:board", h.board),
-		signedIn.PUT("/boards/:board", h.renameBoard),
-		signedIn.DELETE("/boards/:board", h.removeBoard),
-		signedIn.GET("/boards/:board/scores", h.scores),
-		signedIn.PUT("/boards/:board/scores/:player", h.join),
-		signedIn.GET("/boards/:board/scores/:player", h.score),
-		signedIn.DELETE("/boards/:board/scores/:player", h.leave),
-		signedIn.POST("/boards/:board/moves", h.move),
-		signedIn.GET("/boards/:board/totals", h.totals),
-		signedIn.POST("/queues/:key", h.push),
-		signedIn.POST("/queues/:key/pop", h.pop),
-		signedIn.POST("/messages", h.publish),
-		s.POST("/codes/:address", codes, h.sendCode),
+		timed.GET("/values/:key", key, h.value),
+		locked.PUT("/values/:key", key, h.putValue),
+		locked.DELETE("/values/:key", key, h.removeValue),
+		locked.POST("/values/:key/take", key, h.takeValue),
+		timed.GET("/counters/:key", key, h.counter),
+		locked.POST("/counters/:key", key, h.count),
+		locked.POST("/multi", h.writeMany),
+		timed.GET("/multi", h.readMany),
+		timed.GET("/boards", h.boards),
+		locked.POST("/boards", h.createBoard),
+		timed.GET("/boards/:board", h.board),
+		locked.PUT("/boards/:board", h.renameBoard),
+		locked.DELETE("/boards/:board", h.removeBoard),
+		timed.GET("/boards/:board/scores", h.scores),
+		locked.PUT("/boards/:board/scores/:player", player, h.join),
+		timed.GET("/boards/:board/scores/:player", player, h.score),
+		locked.DELETE("/boards/:board/scores/:player", player, h.leave),
+		locked.POST("/boards/:board/moves", h.move),
+		timed.GET("/boards/:board/totals", h.totals),
+		locked.POST("/queues/:key", key, h.push),
+		locked.POST("/queues/:key/pop", key, h.pop),
+		timed.POST("/messages", h.publish),
 	} {
 		route.UsesDriver()
 	}
 	s.GET("/feed", feed.handler())
 
+	app.Codes(limits)
 	app.Base(map[string]any{"routes": "users, login, logout, me, values, counters, multi, boards, queues, messages, feed, codes"})
 	app.Sockets("/ws")
 	app.Events("/events")

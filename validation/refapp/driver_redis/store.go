@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -13,11 +12,7 @@ import (
 	"probatorium/refapp/common"
 )
 
-var (
-	errMissing = common.ErrMissing
-	errStale   = errors.New("it has changed")
-	errFunds   = errors.New("there are too few points")
-)
+var errFunds = common.Conflict("there are too few points")
 
 const (
 	pageSize = 20
@@ -28,24 +23,19 @@ const (
 
 type store struct {
 	client, mirror *redis.Client
-	space          string
-}
-
-// key names what belongs to an owner.
-func (s *store) key(kind, owner, name string) string {
-	return s.space + kind + ":" + common.KeyPart(owner) + ":" + name
+	common.Space
 }
 
 func found(err error) error {
 	if errors.Is(err, redis.ErrNil) {
-		return errMissing
+		return common.ErrMissing
 	}
 	return err
 }
 
 // AddUser is part of common.UserStore.
 func (s *store) AddUser(ctx context.Context, name string, salt, secret []byte) error {
-	fresh, err := s.client.SetNX(ctx, s.key("user", name, "secret"), hex.EncodeToString(salt)+hex.EncodeToString(secret), 0)
+	fresh, err := s.client.SetNX(ctx, s.Key("user", name, "secret"), common.SecretText(salt, secret), 0)
 	if err == nil && !fresh {
 		return common.ErrTaken
 	}
@@ -54,15 +44,11 @@ func (s *store) AddUser(ctx context.Context, name string, salt, secret []byte) e
 
 // User is part of common.UserStore.
 func (s *store) User(ctx context.Context, name string) (salt, secret []byte, err error) {
-	text, err := s.client.Get(ctx, s.key("user", name, "secret"))
+	text, err := s.client.Get(ctx, s.Key("user", name, "secret"))
 	if err != nil {
 		return nil, nil, found(err)
 	}
-	both, err := hex.DecodeString(text)
-	if err != nil || len(both) < 16 {
-		return nil, nil, fmt.Errorf("the entry of a user is damaged")
-	}
-	return both[:16], both[16:], nil
+	return common.ReadSecret(text)
 }
 
 // Value is a text with a version that every write raises.
@@ -99,11 +85,11 @@ func (s *store) putValue(ctx context.Context, key, text string, expected int64) 
 	err = s.client.Watch(ctx, func(tx *redis.Tx) error {
 		// Over the other client: waiting here for a second connection of the same pool could wait for itself.
 		before, err := readValue(ctx, s.mirror, key)
-		if err != nil && !errors.Is(err, errMissing) {
+		if err != nil && !errors.Is(err, common.ErrMissing) {
 			return err
 		}
 		if expected != 0 && before.Version != expected {
-			return errStale
+			return common.ErrStale
 		}
 		tx.Set(key, text, 0)
 		version := tx.Incr(key + ":version")
@@ -114,7 +100,7 @@ func (s *store) putValue(ctx context.Context, key, text string, expected int64) 
 		return err
 	}, key, key+":version")
 	if errors.Is(err, redis.ErrTxAborted) {
-		err = errStale
+		err = common.ErrStale
 	}
 	return v, err
 }
@@ -123,7 +109,7 @@ func (s *store) removeValue(ctx context.Context, key string) error {
 	// The version stays: a value of the same name has another one later.
 	gone, err := s.client.Del(ctx, key)
 	if err == nil && gone == 0 {
-		return errMissing
+		return common.ErrMissing
 	}
 	return err
 }
@@ -137,11 +123,11 @@ type Board struct {
 }
 
 func (s *store) boardKey(owner string, id int64) string {
-	return s.key("board", owner, strconv.FormatInt(id, 10))
+	return s.Key("board", owner, strconv.FormatInt(id, 10))
 }
 
 func (s *store) createBoard(ctx context.Context, owner, name string, total int64) (Board, error) {
-	id, err := s.client.Incr(ctx, s.space+"board:next")
+	id, err := s.client.Incr(ctx, string(s.Space)+"board:next")
 	if err != nil {
 		return Board{}, err
 	}
@@ -152,17 +138,17 @@ func (s *store) createBoard(ctx context.Context, owner, name string, total int64
 	key := s.boardKey(owner, id)
 	tx.HSet(key, "name", name, "version", "1", "total", strconv.FormatInt(total, 10))
 	tx.ZAdd(key+":scores", redis.Z{Score: float64(total), Member: bank})
-	tx.ZAdd(s.key("boards", owner, "all"), redis.Z{Score: float64(id), Member: strconv.FormatInt(id, 10)})
+	tx.ZAdd(s.Key("boards", owner, "all"), redis.Z{Score: float64(id), Member: strconv.FormatInt(id, 10)})
 	if err := tx.Exec(ctx); err != nil {
 		return Board{}, err
 	}
-	oldest, err := s.client.ZRange(ctx, s.key("boards", owner, "all"), 0, -keptBoards-1)
+	oldest, err := s.client.ZRange(ctx, s.Key("boards", owner, "all"), 0, -keptBoards-1)
 	if err != nil {
 		return Board{}, err
 	}
 	for _, old := range oldest {
 		number, _ := strconv.ParseInt(old, 10, 64)
-		if err := s.removeBoard(ctx, owner, number); err != nil && !errors.Is(err, errMissing) {
+		if err := s.removeBoard(ctx, owner, number); err != nil && !errors.Is(err, common.ErrMissing) {
 			return Board{}, err
 		}
 	}
@@ -175,7 +161,7 @@ func readBoard(ctx context.Context, client *redis.Client, key string, id int64) 
 		return b, err
 	}
 	if len(fields) == 0 {
-		return b, errMissing
+		return b, common.ErrMissing
 	}
 	b = Board{ID: id, Name: fields["name"]}
 	if b.Version, err = strconv.ParseInt(fields["version"], 10, 64); err != nil {
@@ -191,7 +177,7 @@ func (s *store) board(ctx context.Context, owner string, id int64) (Board, error
 
 // boards reads the newest ones: their numbers from a sorted set, then the names in one pipeline.
 func (s *store) boards(ctx context.Context, owner string) ([]Board, error) {
-	ids, err := s.client.ZRevRange(ctx, s.key("boards", owner, "all"), 0, pageSize-1)
+	ids, err := s.client.ZRevRange(ctx, s.Key("boards", owner, "all"), 0, pageSize-1)
 	if err != nil || len(ids) == 0 {
 		return []Board{}, err
 	}
@@ -199,7 +185,7 @@ func (s *store) boards(ctx context.Context, owner string) ([]Board, error) {
 	defer pipe.Release()
 	names := make([]*redis.StringCmd, len(ids))
 	for i, id := range ids {
-		names[i] = pipe.HGet(s.key("board", owner, id), "name")
+		names[i] = pipe.HGet(s.Key("board", owner, id), "name")
 	}
 	if err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.ErrNil) {
 		return nil, err
@@ -234,9 +220,9 @@ func (s *store) renameBoard(ctx context.Context, owner string, id, expected int6
 	case err != nil:
 		return Board{}, err
 	case version == -1:
-		return Board{}, errMissing
+		return Board{}, common.ErrMissing
 	case version == -2:
-		return Board{}, errStale
+		return Board{}, common.ErrStale
 	}
 	total, err := s.client.HGet(ctx, key, "total")
 	if err != nil {
@@ -258,12 +244,12 @@ func (s *store) removeBoard(ctx context.Context, owner string, id int64) error {
 	if err := tx.Exec(ctx); err != nil {
 		return err
 	}
-	if _, err := s.client.ZRem(ctx, s.key("boards", owner, "all"), strconv.FormatInt(id, 10)); err != nil {
+	if _, err := s.client.ZRem(ctx, s.Key("boards", owner, "all"), strconv.FormatInt(id, 10)); err != nil {
 		return err
 	}
 	n, err := gone.Result()
 	if err == nil && n == 0 {
-		return errMissing
+		return common.ErrMissing
 	}
 	return err
 }
@@ -284,7 +270,7 @@ func (s *store) move(ctx context.Context, owner string, id int64, from, to strin
 	case err != nil:
 		return 0, err
 	case left == -1:
-		return 0, errMissing
+		return 0, common.ErrMissing
 	case left == -2:
 		return 0, errFunds
 	}
