@@ -224,6 +224,7 @@ async function traffic(
           random: options.random.child(slice.name),
           deadline,
           signal,
+          wants: () => true,
           concurrency: options.concurrency,
           tally,
           ledger,

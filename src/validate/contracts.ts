@@ -90,6 +90,8 @@ export interface SliceContext {
   readonly deadline: number
   /** Hard end: stop at once, leave what was tallied. */
   readonly signal: AbortSignal
+  /** False for cases that are not to run: not chosen, or done before the server was started again. */
+  wants(caseId: string): boolean
   /** Walkers of the Markov slice, or parallel lanes of another slice. */
   readonly concurrency: number
   readonly tally: Tally

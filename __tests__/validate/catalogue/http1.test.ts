@@ -1,6 +1,6 @@
 /** Each case is what it says: its message breaks the grammar and its twin keeps it, by a strict reader that is not the oracle. */
 import { expect, test } from '@jest/globals'
-import { http1Cases, render, slowCase, type Values } from '../../../src/validate/catalogue/index.ts'
+import { http1Cases, render, slowCase, type Values } from '../../../src/validate/catalogue/http1/index.ts'
 import { readBody } from '../../fixture/http1-body.ts'
 import { isBad, planOf, readHead } from '../../fixture/http1-head.ts'
 import { Bugs } from '../../fixture/types.ts'

@@ -1,6 +1,6 @@
 /** Plays all cases, round after round, and believes nothing that was seen once. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { http1Cases, slowCase, type ProtocolCase } from '../../catalogue/index.ts'
+import { http1Cases, slowCase, type ProtocolCase } from '../../catalogue/http1/index.ts'
 import { Elder } from '../../oracles/liveness.ts'
 import { repeat } from '../../oracles/repeat.ts'
 import type { Verdict } from './judge.ts'

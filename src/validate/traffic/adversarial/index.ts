@@ -1,5 +1,5 @@
 /** Slice 2 of tier 1: malformed HTTP/1.1, each message beside its valid twin. */
-import { http1Cases, slowCase } from '../../catalogue/index.ts'
+import { http1Cases, slowCase } from '../../catalogue/http1/index.ts'
 import type { Slice, SliceContext } from '../../contracts.ts'
 import { limitsFor } from '../../oracles/deadline.ts'
 import { Dialer } from '../../oracles/dialer.ts'

@@ -4,7 +4,7 @@
  */
 import type { Severity } from '../../../documents/finding.ts'
 import type { HttpResponse } from '../../../wire/http1.ts'
-import { render, type Conviction, type ProtocolCase, type Values } from '../../catalogue/index.ts'
+import { render, type Conviction, type ProtocolCase, type Values } from '../../catalogue/http1/index.ts'
 import { isSuccess } from '../../oracles/answers.ts'
 import { fieldValues, readEcho, type Echo } from '../../oracles/echo.ts'
 import type { Observation } from '../../oracles/exchange.ts'

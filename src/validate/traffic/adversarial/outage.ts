@@ -1,6 +1,6 @@
 /** When nobody gets through any more: has the process ended, does it hang, does it come back, and after which message. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { http1Cases, type ProtocolCase } from '../../catalogue/index.ts'
+import { http1Cases, type ProtocolCase } from '../../catalogue/http1/index.ts'
 import { stalled } from '../../oracles/deadline.ts'
 import { askFresh, Elder, exitOf, isAlive } from '../../oracles/liveness.ts'
 import { outageDraft } from './tell.ts'

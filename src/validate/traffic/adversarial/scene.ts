@@ -2,7 +2,7 @@
 import type { RandomStream } from '../../../kit/random.ts'
 import type { HttpResponse } from '../../../wire/http1.ts'
 import { ConnectFailed } from '../../../wire/tcp.ts'
-import { render, type Need, type ProtocolCase, type Values } from '../../catalogue/index.ts'
+import { render, type Need, type ProtocolCase, type Values } from '../../catalogue/http1/index.ts'
 import type { Capabilities } from '../../contracts.ts'
 import { isSuccess } from '../../oracles/answers.ts'
 import type { Limits } from '../../oracles/deadline.ts'

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RandomStream } from '../../../kit/random.ts'
 import { ConnectFailed, WriteFailed, type Connection } from '../../../wire/tcp.ts'
-import { slowCase } from '../../catalogue/index.ts'
+import { slowCase } from '../../catalogue/http1/index.ts'
 import { readAnswers } from '../../oracles/answers.ts'
 import { stalled } from '../../oracles/deadline.ts'
 import { askFresh } from '../../oracles/liveness.ts'

@@ -1,5 +1,5 @@
 /** From a believed verdict to a finding: the bytes, both directions, and what each oracle saw. */
-import type { ProtocolCase, SlowCase } from '../../catalogue/index.ts'
+import type { ProtocolCase, SlowCase } from '../../catalogue/http1/index.ts'
 import type { FindingDraft } from '../../contracts.ts'
 import type { Observation } from '../../oracles/exchange.ts'
 import type { Rate } from '../../oracles/repeat.ts'

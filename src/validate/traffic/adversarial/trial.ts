@@ -1,7 +1,7 @@
 /** One try of one case: twin, message, twin, and a look at everybody else. */
 import type { RandomStream } from '../../../kit/random.ts'
 import { ConnectFailed } from '../../../wire/tcp.ts'
-import { render, type ProtocolCase, type Values } from '../../catalogue/index.ts'
+import { render, type ProtocolCase, type Values } from '../../catalogue/http1/index.ts'
 import type { SliceContext } from '../../contracts.ts'
 import { isSuccess } from '../../oracles/answers.ts'
 import { stalled, type Limits } from '../../oracles/deadline.ts'

@@ -1,7 +1,7 @@
 /** Streams, settings, pings, windows and GOAWAY on living connections. */
 import type { RandomStream } from '../../../kit/random.ts'
 import { DEFAULT_FRAME, SETTING } from '../../../wire/http2.ts'
-import { H2C_NUMBERS } from '../../catalogue/h2c.ts'
+import { H2C_NUMBERS } from '../../catalogue/h2c/index.ts'
 import { inapplicable, type Trial, type Verdict } from '../proof/trial.ts'
 import { churnTrial, type Asked, type Churn } from './churn.ts'
 import { getFields, postFields, toldStream, type Ground } from './ground.ts'

@@ -1,7 +1,7 @@
 /** What the churn cases share: one living session, requests on it, and the verdict over their answers. */
 import type { RandomStream } from '../../../kit/random.ts'
 import { errorCode } from '../../../wire/http2.ts'
-import { H2C_CHURN_CASES, type H2cChurnId } from '../../catalogue/h2c.ts'
+import { H2C_CHURN_CASES, type H2cChurnId } from '../../catalogue/h2c/index.ts'
 import {
   broken,
   inconclusive,

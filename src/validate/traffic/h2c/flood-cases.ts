@@ -12,7 +12,7 @@ import {
   settingsFrame,
   windowUpdate
 } from '../../../wire/http2.ts'
-import { H2C_FLOOD_CASES, H2C_NUMBERS, type H2cFloodId } from '../../catalogue/h2c.ts'
+import { H2C_FLOOD_CASES, H2C_NUMBERS, type H2cFloodId } from '../../catalogue/h2c/index.ts'
 import { wait } from '../proof/bench.ts'
 import {
   broken,

@@ -2,7 +2,7 @@
 import type { RandomStream } from '../../../kit/random.ts'
 import { HpackEncoder, type Field } from '../../../wire/hpack.ts'
 import { encodeFrame, FLAG, FRAME, PREFACE, readSettings, settingsFrame } from '../../../wire/http2.ts'
-import { H2C_FRAME_CASES, type H2cBlock, type H2cFrame, type H2cFrameCase } from '../../catalogue/h2c.ts'
+import { H2C_FRAME_CASES, type H2cBlock, type H2cFrame, type H2cFrameCase } from '../../catalogue/h2c/index.ts'
 import { wait } from '../proof/bench.ts'
 import { inapplicable, inconclusive, type Shot, type Trial } from '../proof/trial.ts'
 import { getFields, plain, posted, postFields, type Ground } from './ground.ts'

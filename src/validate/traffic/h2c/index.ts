@@ -7,7 +7,7 @@ import {
   H2C_KILL_STAGES,
   H2C_KILL_WAYS,
   H2C_UPGRADE_CASES
-} from '../../catalogue/h2c.ts'
+} from '../../catalogue/h2c/index.ts'
 import { Bench, wait } from '../proof/bench.ts'
 import { Conductor } from '../proof/conduct.ts'
 import { Holding } from '../proof/holding.ts'

@@ -1,6 +1,6 @@
 /** What an exchange of frames proves (RFC 9113). */
 import { errorCode, errorName } from '../../../wire/http2.ts'
-import type { H2cFrameCase } from '../../catalogue/h2c.ts'
+import type { H2cFrameCase } from '../../catalogue/h2c/index.ts'
 import { broken, inapplicable, inconclusive, KEPT, type Breach, type Verdict } from '../proof/trial.ts'
 import { echoOf, fieldValues, toldStream, wrongContent, type Ground } from './ground.ts'
 import type { Stream } from './inbound.ts'

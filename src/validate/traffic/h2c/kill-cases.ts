@@ -9,7 +9,7 @@ import {
   H2C_NUMBERS,
   type H2cKillStage,
   type H2cKillWay
-} from '../../catalogue/h2c.ts'
+} from '../../catalogue/h2c/index.ts'
 import { wait, type Bench } from '../proof/bench.ts'
 import type { Holding } from '../proof/holding.ts'
 import type { Death } from '../proof/remains.ts'

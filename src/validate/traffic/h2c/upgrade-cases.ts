@@ -1,5 +1,5 @@
 /** The upgrade cases of the catalogue as trials. */
-import { H2C_UPGRADE_CASES, type H2cUpgradeCase } from '../../catalogue/h2c.ts'
+import { H2C_UPGRADE_CASES, type H2cUpgradeCase } from '../../catalogue/h2c/index.ts'
 import type { Session } from './session.ts'
 import {
   broken,

@@ -1,7 +1,7 @@
 /** The change from HTTP/1.1 to HTTP/2 (RFC 7540 3.2). */
 import type { HttpResponse } from '../../../wire/http1.ts'
 import type { Connection } from '../../../wire/tcp.ts'
-import type { H2cUpgradeCase } from '../../catalogue/h2c.ts'
+import type { H2cUpgradeCase } from '../../catalogue/h2c/index.ts'
 import type { Bench } from '../proof/bench.ts'
 import { Session } from './session.ts'
 

@@ -1,6 +1,6 @@
 /** Slice 5: subscribe, read, die at chosen moments, come back; afterwards nothing of the dead remains. */
 import type { Slice, SliceContext } from '../../contracts.ts'
-import { SSE_RESUME_CASES, SSE_STAGES, SSE_WAYS, SSE_WIRE_CASES } from '../../catalogue/sse.ts'
+import { SSE_RESUME_CASES, SSE_STAGES, SSE_WAYS, SSE_WIRE_CASES } from '../../catalogue/sse/index.ts'
 import { Bench, wait } from '../proof/bench.ts'
 import { Conductor } from '../proof/conduct.ts'
 import { Holding, type Levels } from '../proof/holding.ts'

@@ -1,5 +1,5 @@
 /** Clients that go at chosen moments, while a witness reads on. */
-import { SSE_NUMBERS, SSE_STAGES, SSE_WAYS, type SseStage, type SseWay } from '../../catalogue/sse.ts'
+import { SSE_NUMBERS, SSE_STAGES, SSE_WAYS, type SseStage, type SseWay } from '../../catalogue/sse/index.ts'
 import type { RandomStream } from '../../../kit/random.ts'
 import { wait } from '../proof/bench.ts'
 import { broken, inapplicable, inconclusive, KEPT, type Shot, type Trial } from '../proof/trial.ts'

@@ -1,5 +1,5 @@
 /** Kill and come back with Last-Event-ID: the union of all events has no gap and no repetition. */
-import { SSE_NUMBERS, SSE_RESUME_CASES } from '../../catalogue/sse.ts'
+import { SSE_NUMBERS, SSE_RESUME_CASES } from '../../catalogue/sse/index.ts'
 import type { RandomStream } from '../../../kit/random.ts'
 import { ConnectFailed } from '../../../wire/tcp.ts'
 import type { Transcript } from '../../../wire/transcript.ts'

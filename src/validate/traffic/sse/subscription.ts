@@ -2,7 +2,7 @@
 import { ResponseParser, type HttpResponse, type ParseError } from '../../../wire/http1.ts'
 import { SseParser, type SseEvent } from '../../../wire/sse.ts'
 import type { Connection } from '../../../wire/tcp.ts'
-import type { SseWay } from '../../catalogue/sse.ts'
+import type { SseWay } from '../../catalogue/sse/index.ts'
 import { wait, type Bench } from '../proof/bench.ts'
 
 const LONGEST_MS = 3_600_000

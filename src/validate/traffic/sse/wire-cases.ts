@@ -1,5 +1,5 @@
 /** The stream itself: head, framing, UTF-8, ids, retry, and that it stays open while nobody goes. */
-import { SSE_NUMBERS, SSE_WIRE_CASES } from '../../catalogue/sse.ts'
+import { SSE_NUMBERS, SSE_WIRE_CASES } from '../../catalogue/sse/index.ts'
 import { wait } from '../proof/bench.ts'
 import { broken, inapplicable, inconclusive, KEPT, type Trial, type Verdict } from '../proof/trial.ts'
 import { numberOf, type Stream } from './stream.ts'

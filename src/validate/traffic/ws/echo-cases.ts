@@ -1,6 +1,6 @@
 /** Streams of numbered messages, compared byte by byte; ping floods, fragment floods, many connections. */
 import type { RandomStream } from '../../../kit/random.ts'
-import { WS_ECHO_CASES, WS_NUMBERS, type WsEchoCase } from '../../catalogue/ws.ts'
+import { WS_ECHO_CASES, WS_NUMBERS, type WsEchoCase } from '../../catalogue/ws/index.ts'
 import { wait } from '../proof/bench.ts'
 import {
   broken,

@@ -5,7 +5,7 @@ import {
   WS_HANDSHAKE_CASES,
   type WsFrameCase,
   type WsHandshakeCase
-} from '../../catalogue/ws.ts'
+} from '../../catalogue/ws/index.ts'
 import type { Bench } from '../proof/bench.ts'
 import {
   broken,

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { HttpResponse } from '../../../wire/http1.ts'
 import type { Connection } from '../../../wire/tcp.ts'
-import type { WsHandshakeCase } from '../../catalogue/ws.ts'
+import type { WsHandshakeCase } from '../../catalogue/ws/index.ts'
 import type { Bench } from '../proof/bench.ts'
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'

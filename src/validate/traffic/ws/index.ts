@@ -7,7 +7,7 @@ import {
   WS_KILL_STAGES,
   WS_KILL_WAYS,
   type WsEchoCase
-} from '../../catalogue/ws.ts'
+} from '../../catalogue/ws/index.ts'
 import type { RandomStream } from '../../../kit/random.ts'
 import { Bench, wait } from '../proof/bench.ts'
 import { Conductor } from '../proof/conduct.ts'

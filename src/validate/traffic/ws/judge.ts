@@ -1,5 +1,5 @@
 /** What an exchange of frames proves (RFC 6455). */
-import type { WsExpectation, WsFrameCase } from '../../catalogue/ws.ts'
+import type { WsExpectation, WsFrameCase } from '../../catalogue/ws/index.ts'
 import { wait } from '../proof/bench.ts'
 import { broken, inapplicable, KEPT, type Breach, type Verdict } from '../proof/trial.ts'
 import { payloadOf, type Close, type Session } from './session.ts'

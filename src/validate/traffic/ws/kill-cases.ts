@@ -6,7 +6,7 @@ import {
   WS_NUMBERS,
   type WsKillStage,
   type WsKillWay
-} from '../../catalogue/ws.ts'
+} from '../../catalogue/ws/index.ts'
 import { wait } from '../proof/bench.ts'
 import type { Holding } from '../proof/holding.ts'
 import { inconclusive, KEPT, type Trial } from '../proof/trial.ts'

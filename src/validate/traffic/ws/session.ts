@@ -2,7 +2,7 @@
 import type { RandomStream } from '../../../kit/random.ts'
 import type { Connection } from '../../../wire/tcp.ts'
 import { encodeFrame, FrameReader, type ReceivedFrame } from '../../../wire/websocket.ts'
-import type { WsFrame } from '../../catalogue/ws.ts'
+import type { WsFrame } from '../../catalogue/ws/index.ts'
 import type { Bench } from '../proof/bench.ts'
 import { handshakeBytes, readHandshake, wrongWith, type Handshake } from './handshake.ts'
 

@@ -1,8 +1,8 @@
-/** WebSocket cases (RFC 6455), read and checked once; the cases themselves are `ws.*.json`. */
+/** WebSocket cases (RFC 6455), read and checked once; the cases themselves are `*.json`. */
 import { z } from 'zod'
-import echoes from './ws.echoes.json' with { type: 'json' }
-import frames from './ws.frames.json' with { type: 'json' }
-import handshakes from './ws.handshakes.json' with { type: 'json' }
+import echoes from './echoes.json' with { type: 'json' }
+import frames from './frames.json' with { type: 'json' }
+import handshakes from './handshakes.json' with { type: 'json' }
 
 const payload = { text: z.string(), hex: z.string(), /** So many bytes `*`. */ fill: z.int() }
 

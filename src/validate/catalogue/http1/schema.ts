@@ -1,6 +1,7 @@
 /** The shape of a protocol case. Cases are data; what they mean is written here once. */
 import { z } from 'zod'
-import { severitySchema } from '../../documents/finding.ts'
+import { severitySchema } from '../../../documents/finding.ts'
+import { aboutFields } from '../about.ts'
 
 /** What convicts, how hard, and in which words. */
 const convictionSchema = z.strictObject({
@@ -49,17 +50,6 @@ export type CaseClass = (typeof CLASSES)[number]
 export const NEEDS = ['post', 'chunked', 'keepAlive', 'pipelining', 'readsBody', 'head'] as const
 export type Need = (typeof NEEDS)[number]
 
-const aboutFields = {
-  id: z.string().regex(/^[A-Za-z0-9_-]+$/),
-  title: z.string().min(1),
-  group: z.string().min(1),
-  /** Document and section. */
-  standard: z.string().regex(/^RFC \d+ [\d.]+$/),
-  strength: z.enum(['MUST', 'SHOULD', 'MAY']),
-  /** For people: what a right server does. */
-  right: z.string().min(1)
-}
-
 export const caseSchema = z.strictObject({
   ...aboutFields,
   class: z.enum(CLASSES),
@@ -97,8 +87,4 @@ export const slowCaseSchema = z.strictObject({
 })
 export type SlowCase = z.infer<typeof slowCaseSchema>
 
-export const catalogueSchema = z.strictObject({
-  classes: z.record(z.enum(CLASSES), judgeSchema),
-  cases: z.array(caseSchema),
-  slow: slowCaseSchema
-})
+export const classesSchema = z.record(z.enum(CLASSES), judgeSchema)

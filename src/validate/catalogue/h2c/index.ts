@@ -1,8 +1,8 @@
-/** HTTP/2 cases in clear (RFC 9113, RFC 7541, RFC 7540 3.2), read and checked once; the cases are `h2c.*.json`. */
+/** HTTP/2 cases in clear (RFC 9113, RFC 7541, RFC 7540 3.2), read and checked once; the cases are `*.json`. */
 import { z } from 'zod'
-import { FRAME, type FrameName } from '../../wire/http2.ts'
-import frames from './h2c.frames.json' with { type: 'json' }
-import upgrades from './h2c.upgrades.json' with { type: 'json' }
+import { FRAME, type FrameName } from '../../../wire/http2.ts'
+import frames from './frames.json' with { type: 'json' }
+import upgrades from './upgrades.json' with { type: 'json' }
 
 const field = z.tuple([z.string(), z.string()])
 
