@@ -49,6 +49,7 @@ await markovSlice(loadMarkov(model!)).run({
     return tally.get('requests_sent') < Number(requests) ? begun + LONGEST_MS : 0
   },
   signal,
+  wants: () => true,
   concurrency: Number(walkers),
   tally,
   ledger,
