@@ -26,6 +26,10 @@ export interface CellOptions {
   /** Length of the traffic window, ms; slices that need longer for their first pass get it. */
   trafficMs: number
   concurrency: number
+  /** The cases to run; default all. */
+  wants?: (slice: SliceName, caseId: string) => boolean
+  /** Past the deadline, how long the first pass of a slice may still take, ms; default 25 s. */
+  firstPassGraceMs?: number
   debugVarsPath: string
   stopGraceMs: number
   incidentsFolder: string
@@ -38,7 +42,6 @@ export interface CellOptions {
   signal: AbortSignal
 }
 
-/** Past the deadline, how long the first pass of a slice may still take. */
 const FIRST_PASS_GRACE_MS = 25_000
 
 /** Document name of each slice's sub-tally; the walkers' counters stand in tier_1 itself. */
@@ -199,7 +202,10 @@ async function traffic(
   const begun = performance.now()
   const deadline = begun + options.trafficMs
   const hard = new AbortController()
-  const timer = setTimeout(() => hard.abort(), options.trafficMs + FIRST_PASS_GRACE_MS)
+  const timer = setTimeout(
+    () => hard.abort(),
+    options.trafficMs + (options.firstPassGraceMs ?? FIRST_PASS_GRACE_MS)
+  )
   const signal = AbortSignal.any([options.signal, hard.signal])
   loop.phase('load')
   const ticker = setInterval(() => {
@@ -224,7 +230,7 @@ async function traffic(
           random: options.random.child(slice.name),
           deadline,
           signal,
-          wants: () => true,
+          wants: (id) => options.wants?.(slice.name, id) ?? true,
           concurrency: options.concurrency,
           tally,
           ledger,

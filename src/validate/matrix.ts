@@ -34,6 +34,10 @@ export interface MatrixOptions extends Omit<GateOptions, 'today'> {
   celeris?: CelerisChoice
   backends: NamedBackends
   slices: readonly SliceName[]
+  /** The cases to run; default all. */
+  wants?: CellOptions['wants']
+  /** See `CellOptions`. */
+  firstPassGraceMs?: number
   tiers: readonly string[]
   durationMs: number
   concurrency: number
@@ -313,6 +317,8 @@ async function oneCell(planned: PlannedCell, trafficMs: number, options: MatrixO
     random: new RandomStreams(options.seed).child(`${refapp}/${engine}`),
     trafficMs,
     concurrency: options.concurrency,
+    ...(options.wants === undefined ? {} : { wants: options.wants }),
+    ...(options.firstPassGraceMs === undefined ? {} : { firstPassGraceMs: options.firstPassGraceMs }),
     debugVarsPath: planned.debugVarsPath,
     stopGraceMs: planned.stopGraceMs,
     incidentsFolder: join(options.out, 'incidents'),
