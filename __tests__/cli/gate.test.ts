@@ -164,3 +164,18 @@ test('waivers: by cell and case, until their day; expired and unused ones are to
     stderr: expect.stringMatching(/w\.yml:2: waivers\.0\.reason/)
   })
 })
+
+test('accepted deviations: MED and LOW of a case, each with an owner; HIGH of the same case still fails', async () => {
+  const file = join(folder, 'accepted.yml')
+  const entry = 'case: te-xchunked, reason: kept, expires: 2999-01-01'
+  writeFileSync(file, `accept:\n  - { ${entry}, owner: net-team }\n`)
+  const ran = (severity: 'HIGH' | 'MED') =>
+    gate(document(cell({ findings: [finding(severity)] })), '--strict', '--waivers', file)
+  expect(await ran('MED')).toMatchObject({ code: 0, stdout: expect.stringContaining('1 waived') })
+  expect(await ran('HIGH')).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining('waiver unused: te-xchunked (kept; owner: net-team)')
+  })
+  writeFileSync(file, `accept:\n  - { ${entry} }\n`)
+  expect(await ran('MED')).toMatchObject({ code: 2, stderr: expect.stringMatching(/:2: accept\.0\.owner/) })
+})

@@ -35,6 +35,8 @@ export const findingSchema = z.looseObject({
   fingerprint: z.string().optional(),
   observed_at: z.string().optional(),
   /** Folder of the incident's forensics, relative to the document. */
-  incident: z.string().optional()
+  incident: z.string().optional(),
+  /** File that repeats it, relative to the document; where there is none, `evidence.not_replayable` says why. */
+  replay: z.string().optional()
 })
 export type Finding = z.infer<typeof findingSchema>

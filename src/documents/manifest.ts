@@ -1,7 +1,7 @@
 /** `probatorium.yml`: the servers of a project, how they are built and started, and what the gate lets pass. */
 import { z } from 'zod'
 import { FAIL_ON } from './severity.ts'
-import { waiverSchema } from './waivers.ts'
+import { acceptedSchema, waiverSchema } from './waivers.ts'
 
 const argv = z.array(z.string().min(1), 'must be a list of words: [command, argument]').min(1)
 const path = z.string().regex(/^\//, 'must begin with /')
@@ -87,7 +87,9 @@ export const manifestSchema = z.strictObject({
       fail_on: z.enum(FAIL_ON).optional(),
       strict: z.boolean().optional(),
       expect_cells: z.int().min(0).optional(),
-      waivers: z.array(waiverSchema).optional()
+      waivers: z.array(waiverSchema).optional(),
+      /** Deviations that the project keeps. */
+      accept: z.array(acceptedSchema).optional()
     })
     .optional()
 })

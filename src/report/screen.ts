@@ -1,6 +1,7 @@
 /** The first screen: what ran, what did not and why, the verdict, the worst finding, how to repeat it. */
 import type { ResultDocument } from '../documents/result.ts'
 import type { Verdict } from '../documents/verdict.ts'
+import { subjectOf } from '../documents/waivers.ts'
 import {
   grouped,
   matrixView,
@@ -158,6 +159,10 @@ export function notRunText(view: MatrixView, paint: Paint): string[] {
   })
 }
 
+function ownerOf({ owner }: { owner?: string | undefined }): string {
+  return owner === undefined ? '' : `; owner: ${owner}`
+}
+
 /** Verdict, refusals that are not findings, waivers to look at. */
 export function endText(document: ResultDocument, verdict: Verdict, paint: Paint): string[] {
   const view = matrixView(document)
@@ -174,11 +179,11 @@ export function endText(document: ResultDocument, verdict: Verdict, paint: Paint
   }
   for (const waiver of verdict.expired) {
     lines.push(
-      `  waiver expired ${waiver.expires}: ${waiver.predicate} ${waiver.case ?? ''} (${waiver.reason})`
+      `  waiver expired ${waiver.expires}: ${subjectOf(waiver)} (${waiver.reason}${ownerOf(waiver)})`
     )
   }
   for (const waiver of verdict.unused) {
-    lines.push(`  waiver unused: ${waiver.predicate} ${waiver.case ?? ''} (${waiver.reason})`)
+    lines.push(`  waiver unused: ${subjectOf(waiver)} (${waiver.reason}${ownerOf(waiver)})`)
   }
   return lines
 }

@@ -1,6 +1,7 @@
 /** The job summary: the story of the first screen as Markdown. Everything a server sent is escaped. */
 import type { ResultDocument, CoverageEntry } from '../documents/result.ts'
 import type { Verdict } from '../documents/verdict.ts'
+import { subjectOf } from '../documents/waivers.ts'
 import { codeSpan, markdown } from './markdown.ts'
 import { grouped, matrixView, plural, statusLabel } from './matrix.ts'
 import { verdictLine } from './screen.ts'
@@ -101,9 +102,9 @@ export function summaryMarkdown(document: ResultDocument, verdict: Verdict): str
         `- waived until ${waiver.expires}: ${codeSpan(finding.predicate)} in ${codeSpan(cell)}: ${markdown(waiver.reason)}`
     ),
     ...verdict.expired.map(
-      (waiver) => `- expired ${waiver.expires}: ${codeSpan(waiver.predicate)}: ${markdown(waiver.reason)}`
+      (waiver) => `- expired ${waiver.expires}: ${codeSpan(subjectOf(waiver))}: ${markdown(waiver.reason)}`
     ),
-    ...verdict.unused.map((waiver) => `- unused: ${codeSpan(waiver.predicate)}: ${markdown(waiver.reason)}`)
+    ...verdict.unused.map((waiver) => `- unused: ${codeSpan(subjectOf(waiver))}: ${markdown(waiver.reason)}`)
   ]
   if (waivers.length > 0) lines.push('', '### Waivers', '', ...waivers)
   return `${lines.join('\n')}\n`

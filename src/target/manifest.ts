@@ -73,9 +73,13 @@ export function loadManifest(named: string | undefined, suiteRoot: string): Mani
   }
 }
 
-/** Reads a file of waivers: `waivers: [{predicate, reason, expires, ...}]`. @throws UserError */
+/**
+ * Reads a file of waivers: `waivers: [{predicate, reason, expires, ...}]`, `accept: [{case, reason, owner, expires}]`.
+ * @throws UserError
+ */
 export function loadWaivers(path: string): Waiver[] {
-  return readYaml(resolve(path), path, waiverFileSchema).waivers
+  const { waivers = [], accept = [] } = readYaml(resolve(path), path, waiverFileSchema)
+  return [...waivers, ...accept]
 }
 
 function serversOf(refapp: RefappDocument, folder: string, suiteRoot: string): ServerSpec[] {

@@ -111,7 +111,11 @@ export function gateOptionsOf(
   return {
     failOn: given.has('fail-on') ? inputs['fail-on'] : (gates.fail_on ?? inputs['fail-on']),
     strict: given.has('strict') ? inputs.strict : (gates.strict ?? inputs.strict),
-    waivers: [...(gates.waivers ?? []), ...(inputs.waivers === undefined ? [] : loadWaivers(inputs.waivers))],
+    waivers: [
+      ...(gates.waivers ?? []),
+      ...(gates.accept ?? []),
+      ...(inputs.waivers === undefined ? [] : loadWaivers(inputs.waivers))
+    ],
     ...(expectCells === undefined ? {} : { expectCells }),
     today: new Date().toISOString().slice(0, 10)
   }

@@ -61,7 +61,8 @@ function cellRan(cell: Cell): boolean {
 }
 
 function covers(waiver: Waiver, finding: Finding, cell: string): boolean {
-  if (waiver.predicate !== finding.predicate) return false
+  if (waiver.predicate === undefined && finding.severity === 'HIGH') return false
+  if (waiver.predicate !== undefined && waiver.predicate !== finding.predicate) return false
   if (waiver.case !== undefined && waiver.case !== finding.case) return false
   if (waiver.cell === undefined) return true
   const parts = cell.split('/')
