@@ -2,6 +2,7 @@
 import type { Severity } from '../documents/finding.ts'
 import type { RandomStreams } from '../kit/random.ts'
 import type { RouteKind, Target } from '../target/types.ts'
+import type { Transcript } from '../wire/transcript.ts'
 
 /** A route that was probed. */
 export interface ProbedRoute {
@@ -47,6 +48,10 @@ export interface FindingDraft {
   received?: Buffer
   /** Both directions with microseconds, as text. */
   transcript?: string
+  /** What was done on the wire, connection by connection; with it the finding can be replayed. */
+  wire?: readonly Transcript[]
+  /** The same of the well-formed twin. */
+  twin?: readonly Transcript[]
   evidence?: Record<string, string | number | boolean>
   repeats?: { k: number; n: number }
   /** What makes this finding the same finding on another day; default: predicate and case. No ports, times or ids. */

@@ -1,6 +1,7 @@
 /** A TCP client with control of segments, half-close and reset; what it says it did is what it did. */
 import { Socket } from 'node:net'
 import { noteSent } from './recent.ts'
+import { noteConnection } from './recording.ts'
 import { Transcript } from './transcript.ts'
 
 export class ConnectFailed extends Error {
@@ -68,6 +69,7 @@ export class Connection {
   /** Opens a connection. @throws ConnectFailed */
   static connect(options: ConnectOptions): Promise<Connection> {
     const transcript = options.transcript ?? new Transcript()
+    noteConnection(transcript)
     return new Promise((resolve, reject) => {
       let connection: Connection | undefined
       const callback = (count: number): boolean => {
@@ -92,7 +94,7 @@ export class Connection {
         clearTimeout(timer)
         socket.off('error', onError)
         socket.setNoDelay(true)
-        transcript.event(`connected ${socket.localPort ?? '?'} -> ${options.host}:${options.port}`)
+        transcript.event(`connected ${socket.localPort ?? '?'} -> ${options.host}:${options.port}`, 'connect')
         connection = new Connection(socket, transcript, options.maxReceived ?? 16 << 20)
         resolve(connection)
       })
@@ -137,7 +139,9 @@ export class Connection {
   #close(state: 'eof' | 'reset', note: string): void {
     if (this.#state !== 'open') return
     this.#state = state
-    this.transcript.event(note)
+    // What follows our own end is not the peer's.
+    if (this.#finished) this.transcript.event(note)
+    else this.transcript.event(note, state === 'eof' ? 'peer-fin' : 'peer-rst')
     this.#wake()
   }
 
@@ -183,14 +187,14 @@ export class Connection {
     if (this.#ended || this.#socket.destroyed) return
     this.#ended = true
     this.#socket.end()
-    this.transcript.event('FIN sent')
+    this.transcript.event('FIN sent', 'fin')
   }
 
   /** RST (SO_LINGER 0), whatever is unread or unsent. */
   reset(): void {
     if (this.#finished) return
     this.#finished = true
-    this.transcript.event('RST sent')
+    this.transcript.event('RST sent', 'rst')
     this.#socket.resetAndDestroy()
   }
 
@@ -198,7 +202,7 @@ export class Connection {
   destroy(): void {
     if (this.#finished) return
     this.#finished = true
-    this.transcript.event('closed by us')
+    this.transcript.event('closed by us', 'close')
     this.#socket.destroy()
   }
 

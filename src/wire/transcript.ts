@@ -1,10 +1,15 @@
 /** Everything that went over one connection, with microseconds. Bounded: what is dropped is counted and said. */
+
+/** What happened to the connection itself: by us `connect`, `fin`, `rst`, `close`; by the peer `peer-fin`, `peer-rst`. */
+export type WireEvent = 'connect' | 'fin' | 'rst' | 'close' | 'peer-fin' | 'peer-rst'
+
 export interface TranscriptEntry {
   /** Microseconds since the transcript began. */
   at: number
   kind: 'sent' | 'received' | 'event'
   bytes?: Buffer
   note?: string
+  what?: WireEvent
 }
 
 const DEFAULT_KEPT = 256 * 1024
@@ -16,7 +21,8 @@ export class Transcript {
   readonly entries: TranscriptEntry[] = []
   #block: Buffer = Buffer.alloc(0)
   #used = 0
-  readonly #begun = process.hrtime.bigint()
+  /** `process.hrtime.bigint()` of its begin. */
+  readonly begun = process.hrtime.bigint()
   readonly #limit: number
   readonly #kept = { sent: 0, received: 0 }
   readonly #total = { sent: 0, received: 0 }
@@ -27,7 +33,7 @@ export class Transcript {
   }
 
   #now(): number {
-    return Number((process.hrtime.bigint() - this.#begun) / 1000n)
+    return Number((process.hrtime.bigint() - this.begun) / 1000n)
   }
 
   /** How many of so many bytes there is room for. */
@@ -60,8 +66,16 @@ export class Transcript {
   received(bytes: Buffer): void {
     this.#add('received', bytes)
   }
-  event(note: string): void {
-    this.entries.push({ at: this.#now(), kind: 'event', note })
+  event(note: string, what?: WireEvent): void {
+    this.entries.push({ at: this.#now(), kind: 'event', note, ...(what === undefined ? {} : { what }) })
+  }
+
+  /** Bytes that were sent or received and are not kept. */
+  get dropped(): { sent: number; received: number } {
+    return {
+      sent: this.#total.sent - this.#kept.sent,
+      received: this.#total.received - this.#kept.received
+    }
   }
 
   #bytes(kind: 'sent' | 'received'): Buffer {
@@ -83,7 +97,7 @@ export class Transcript {
       return `${time}  ${kind === 'sent' ? '>>' : '<<'}  ${bytes!.length} B  ${readable(bytes!)}`
     })
     for (const kind of ['sent', 'received'] as const) {
-      const dropped = this.#total[kind] - this.#kept[kind]
+      const dropped = this.dropped[kind]
       if (dropped > 0) lines.push(`${dropped} more bytes ${kind} are not kept`)
     }
     return `${lines.join('\n')}\n`

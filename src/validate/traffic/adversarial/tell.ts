@@ -53,6 +53,9 @@ export function draftOf(
     title: verdict.title,
     standard: entry.standard,
     ...(seen === undefined ? {} : bytesOfExchange(seen)),
+    ...(trial.before?.ok === true && trial.before.transcript !== undefined
+      ? { twin: [trial.before.transcript] }
+      : {}),
     evidence: {
       class: entry.class,
       right: entry.right,
@@ -66,8 +69,11 @@ export function draftOf(
   }
 }
 
-export function bytesOfExchange(seen: Observation): Pick<FindingDraft, 'sent' | 'received' | 'transcript'> {
-  return { sent: seen.transcript.sentBytes(), received: seen.received, transcript: seen.transcript.toText() }
+export function bytesOfExchange(
+  seen: Observation
+): Pick<FindingDraft, 'sent' | 'received' | 'transcript' | 'wire'> {
+  const { transcript, received } = seen
+  return { sent: transcript.sentBytes(), received, transcript: transcript.toText(), wire: [transcript] }
 }
 
 /** A finding about everybody else: they are not served, or cut off. */

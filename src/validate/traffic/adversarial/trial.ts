@@ -1,6 +1,7 @@
 /** One try of one case: twin, message, twin, and a look at everybody else. */
 import type { RandomStream } from '../../../kit/random.ts'
 import { ConnectFailed } from '../../../wire/tcp.ts'
+import type { Transcript } from '../../../wire/transcript.ts'
 import { render, type ProtocolCase, type Values } from '../../catalogue/http1/index.ts'
 import type { SliceContext } from '../../contracts.ts'
 import { isSuccess } from '../../oracles/answers.ts'
@@ -24,7 +25,8 @@ export interface Stage {
 }
 
 export type TwinSeen =
-  { ok: true; status: number; ms: number } | { ok: false; why: 'refused' | 'busy' | 'gone'; seen: string }
+  | { ok: true; status: number; ms: number; transcript?: Transcript }
+  | { ok: false; why: 'refused' | 'busy' | 'gone'; seen: string }
 
 export interface Trial {
   verdict: Verdict
@@ -78,7 +80,7 @@ export async function playTwin(
       return { ok: false, why: 'refused', seen: 'the echo shows another body' }
   }
   stage.turn.served(seen.startedAt)
-  return { ok: true, status, ms: seen.answerMs ?? 0 }
+  return { ok: true, status, ms: seen.answerMs ?? 0, transcript: seen.transcript }
 }
 
 /** The message in the segments of the round, or in those that the case itself demands. */

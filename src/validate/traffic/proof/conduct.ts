@@ -1,11 +1,13 @@
 /** Runs trials in parallel lanes, each between its twins, and repeats alone whatever went wrong before it is believed. */
+import { recorded } from '../../../wire/recording.ts'
 import type { Bench } from './bench.ts'
 import { wait } from './bench.ts'
 import {
-  failed,
+  bytesOf,
   inconclusive,
   isProof,
   passing,
+  shotOf,
   twinOf,
   type Breach,
   type Shot,
@@ -127,13 +129,13 @@ export class Conductor {
   async #once(trial: Trial): Promise<Seen> {
     const bench = this.#bench
     const since = performance.now()
-    const before = (await twinOf(trial)) && (await twinOf(trial))
+    const { value: before, wire } = await recorded(async () => (await twinOf(trial)) && (await twinOf(trial)))
     if (before) return { kind: 'twin', what: this.#lost ?? before }
     this.#served.add(trial.group)
     const elder = await bench.elder().catch(passing)
     const one: Try = { trial, from: performance.now(), state: 'shooting' }
     this.#tries.add(one)
-    const shot = await trial.shoot().catch(failed)
+    const shot = await shotOf(trial, wire)
     one.shot = shot
     one.state = 'asking'
     const asked = performance.now()
@@ -357,7 +359,6 @@ export class Conductor {
     const { context } = this.#bench
     context.ledger.exercised(trial.id)
     this.#told.add(trial.id)
-    const { transcript } = shot ?? {}
     context.report({
       predicate: breach.predicate,
       severity: breach.severity,
@@ -367,13 +368,7 @@ export class Conductor {
       symptom: breach.symptom,
       repeats,
       ...(breach.evidence === undefined ? {} : { evidence: breach.evidence }),
-      ...(transcript === undefined
-        ? {}
-        : {
-            sent: transcript.sentBytes(),
-            received: transcript.receivedBytes(),
-            transcript: transcript.toText()
-          })
+      ...bytesOf(shot)
     })
   }
 }

@@ -1,7 +1,9 @@
 /** The parts of a case that is tried: its rule, its twin, and what one try showed. */
 import type { Severity } from '../../../documents/finding.ts'
 import { ConnectFailed, WriteFailed } from '../../../wire/tcp.ts'
+import { recorded } from '../../../wire/recording.ts'
 import type { Transcript } from '../../../wire/transcript.ts'
+import type { FindingDraft } from '../../contracts.ts'
 
 /** A rule that was seen broken. */
 export interface Breach {
@@ -29,6 +31,9 @@ export type Verdict =
 export interface Shot {
   verdict: Verdict
   transcript?: Transcript
+  /** All connections of the try, and those of the twin before it. */
+  wire?: readonly Transcript[]
+  twin?: readonly Transcript[]
 }
 
 export const KEPT: Verdict = { kind: 'kept' }
@@ -73,4 +78,28 @@ export function failed(error: unknown): Shot {
   if (error instanceof ConnectFailed) return { verdict: inconclusive(`no connection: ${error.code}`) }
   if (error instanceof WriteFailed) return { verdict: inconclusive(`could not be sent: ${error.message}`) }
   throw error
+}
+
+/** One try, with all connections that it opened. @param twin those of the twin before it */
+export async function shotOf(trial: Trial, twin: readonly Transcript[]): Promise<Shot> {
+  const { value, wire } = await recorded(() => trial.shoot().catch(failed))
+  return { ...value, wire, twin }
+}
+
+/** What a try put on the wire and got, as a finding carries it. */
+export function bytesOf(
+  shot: Shot | undefined
+): Pick<FindingDraft, 'sent' | 'received' | 'transcript' | 'wire' | 'twin'> {
+  const { transcript, wire, twin } = shot ?? {}
+  return {
+    ...(transcript === undefined
+      ? {}
+      : {
+          sent: transcript.sentBytes(),
+          received: transcript.receivedBytes(),
+          transcript: transcript.toText()
+        }),
+    ...(wire === undefined ? {} : { wire }),
+    ...(twin === undefined ? {} : { twin })
+  }
 }
