@@ -34,6 +34,24 @@ export interface Capabilities {
   h2cUpgrade: boolean
   /** 95th percentile of the answer time of the control request, ms, on the idle server. */
   baselineMs: number
+  /** `Connection: close` is followed by the end of the connection. */
+  closes?: boolean
+  /** A kept connection without a request was ended after so many ms; absent where it outlasted the preflight. */
+  idleCloseMs?: number
+  /** What was asked before any case, and what was seen. */
+  probes?: PreflightProbe[]
+  /** A server on which nothing can be judged, in one sentence that says what it is. */
+  nature?: string
+}
+
+/** One question of the preflight. */
+export interface PreflightProbe {
+  /** `P1` to `P14`. */
+  id: string
+  title: string
+  /** What the server can, or that it behaves as asked; absent where it could not be asked. */
+  ok?: boolean
+  seen: string
 }
 
 /** What a slice reports; the collector adds id, cell, slice, fingerprint and time. */
@@ -97,6 +115,8 @@ export interface SliceContext {
   readonly signal: AbortSignal
   /** False for cases that are not to run: not chosen, or done before the server was started again. */
   wants(caseId: string): boolean
+  /** Told at the begin of each try of a case, so that what befalls the process can be told to the cases of that moment. */
+  began?(caseId: string): void
   /** Walkers of the Markov slice, or parallel lanes of another slice. */
   readonly concurrency: number
   readonly tally: Tally
