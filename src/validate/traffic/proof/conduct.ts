@@ -134,6 +134,7 @@ export class Conductor {
     this.#served.add(trial.group)
     const elder = await bench.elder().catch(passing)
     const one: Try = { trial, from: performance.now(), state: 'shooting' }
+    bench.context.began?.(trial.id)
     this.#tries.add(one)
     const shot = await shotOf(trial, wire)
     one.shot = shot
