@@ -1,12 +1,19 @@
 /** Each case is what it says: its message breaks the grammar and its twin keeps it, by a strict reader that is not the oracle. */
 import { expect, test } from '@jest/globals'
-import { http1Cases, render, slowCase, type Values } from '../../../src/validate/catalogue/http1/index.ts'
+import {
+  http1Cases,
+  http1Infos,
+  render,
+  slowCase,
+  type Values
+} from '../../../src/validate/catalogue/http1/index.ts'
 import { readBody } from '../../fixture/http1-body.ts'
 import { isBad, planOf, readHead } from '../../fixture/http1-head.ts'
 import { Bugs } from '../../fixture/types.ts'
 
 const values: Values = {
   host: '127.0.0.1:8080',
+  name: '127.0.0.1',
   get: '/g?n=1',
   path: '/g',
   post: '/p?n=1',
@@ -20,7 +27,8 @@ const values: Values = {
 /** Number of whole requests in the bytes, or why they break the grammar. */
 function read(text: string): number | string {
   const strict = new Bugs()
-  let rest: Buffer = Buffer.from(text, 'latin1')
+  // RFC 9112 2.2: empty lines before a request line are passed over.
+  let rest: Buffer = Buffer.from(text.replace(/^(?:\r\n)+/, ''), 'latin1')
   let count = 0
   while (rest.length > 0) {
     const head = readHead(rest, strict)
@@ -39,6 +47,8 @@ function read(text: string): number | string {
 
 /** Valid messages whose right treatment is the question. */
 const VALID = new Set(['ACC', 'ACC+C', 'FRAME'])
+/** Valid to one reader and not to the next. */
+const OPEN = new Set(['MAY', 'LIM'])
 
 test.each(http1Cases.map((entry) => [entry.id, entry] as const))('%s', (id, entry) => {
   const message = render(entry.sends, values)
@@ -46,7 +56,8 @@ test.each(http1Cases.map((entry) => [entry.id, entry] as const))('%s', (id, entr
   // A case about segments sends what its twin sends.
   if (entry.sends.includes('{CUT}')) expect(twin).toBe(message)
   else expect(twin).not.toBe(message)
-  expect(read(twin)).toBe(entry.twin.includes('{CAN}') ? 2 : 1)
+  expect(read(twin)).toBe(twin.includes(values.canary) ? 2 : 1)
+  if (OPEN.has(entry.class)) return
   const seen = read(message)
   if (VALID.has(entry.class) || id === 'conn-close-then-pipelined') expect(typeof seen).toBe('number')
   else expect(typeof seen).toBe('string')
@@ -55,15 +66,35 @@ test.each(http1Cases.map((entry) => [entry.id, entry] as const))('%s', (id, entr
 test('ids are unique, and every case that must be refused says where that stands', () => {
   const ids = [...http1Cases, slowCase].map(({ id }) => id)
   expect(new Set(ids).size).toBe(ids.length)
-  expect(ids.length).toBeGreaterThanOrEqual(40)
+  expect(ids.length).toBeGreaterThanOrEqual(166)
   for (const { judge, strength, class: kind } of http1Cases) {
     if (kind === 'REJ+C') expect(strength).toBe('MUST')
     if (typeof judge.accepted === 'object' && judge.accepted.severity === 'MED') expect(strength).toBe('MUST')
   }
 })
 
+test('each case tells a person what is sent, what is right and what is wrong', () => {
+  const infos = http1Infos()
+  expect(infos.map(({ id }) => id).sort()).toEqual([...http1Cases, slowCase].map(({ id }) => id).sort())
+  for (const { steps, twin, right, wrong, oracles } of infos) {
+    const told = [...steps, twin, right, ...wrong.map(({ says }) => says)]
+    for (const text of told) expect(text).toMatch(/^[\x20-\x7e]+$/)
+    expect(wrong.length).toBeGreaterThan(0)
+    expect(oracles).toEqual(expect.arrayContaining(['O1', 'O2', 'O3']))
+  }
+  const info = (id: string) => infos.find((one) => one.id === id)
+  expect(info('te-nbsp')?.steps).toContain('Transfer-Encoding: \\xa0chunked\\r\\n')
+  expect(info('te-nbsp')?.wrong).toContainEqual({
+    severity: 'HIGH',
+    says: 'the byte A0 was trimmed off a transfer coding, and the body decoded as chunked'
+  })
+  expect(info('te-nbsp')?.oracles).toEqual(expect.arrayContaining(['O4', 'O5', 'O6', 'O9']))
+  expect(info('lim-1m-hdr')?.steps).toContain('X-A: {a*1000000}\\r\\n')
+  expect(info('fin-mid-body')?.steps.at(-1)).toBe('(FIN)')
+})
+
 test('lengths in templates are those of the parts, and an unknown placeholder is an error', () => {
   expect(render('{len:EVIL} {hex:EVIL} {hex4:EVIL} {len:CAN+5}', values)).toBe('45 2d 002d 50')
-  expect(render('{a*3}{9*2}', values)).toBe('aaa99')
+  expect(render('{a*3}{9*2}{fields*2}', values)).toBe('aaa99X-0: v\r\nX-1: v\r\n')
   expect(() => render('{NOPE}', values)).toThrow('NOPE')
 })

@@ -7,7 +7,7 @@ export type Strength = (typeof STRENGTHS)[number]
 
 /** The fields that each case of a file carries. */
 export const aboutFields = {
-  id: z.string().regex(/^[A-Za-z0-9_>-]+$/),
+  id: z.string().regex(/^[A-Za-z0-9_>.-]+$/),
   title: z.string().min(1),
   group: z.string().min(1),
   /** Document and section. */

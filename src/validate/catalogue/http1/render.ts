@@ -3,6 +3,8 @@
 /** The places and values of one run of one case. */
 export interface Values {
   host: string
+  /** The same without port. */
+  name: string
   /** Target of a GET that is served, with a nonce where queries are taken. */
   get: string
   /** The same without query. */
@@ -22,15 +24,16 @@ export interface Values {
 }
 
 /**
- * Fills in a template. Placeholders: `{host} {get} {path} {post} {unknown} {type}`; `{G}` and `{P}`, request
+ * Fills in a template. Placeholders: `{host} {name} {get} {path} {post} {unknown} {type}`; `{G}` and `{P}`, request
  * line and Host of GET and POST; `{B}` the body; `{CH}` and `{CHEVIL}`, body and EVIL in one chunk; `{CAN}`,
- * `{EVIL}`; `{CUT}`, nothing (where the message is cut); `{a*N}`, N times the character; `{len:X}`, `{len:X+N}`, `{hex:X}`, `{hex4:X}`, length of a part.
+ * `{EVIL}`; `{CUT}`, nothing (where the message is cut); `{a*N}`, N times the character; `{fields*N}`, N field lines `X-0: v`; `{len:X}`, `{len:X+N}`, `{hex:X}`, `{hex4:X}`, length of a part.
  * @returns latin1 text, one character a byte
  * @throws Error for an unknown placeholder
  */
 export function render(template: string, values: Values): string {
   const parts: Record<string, string> = {
     host: values.host,
+    name: values.name,
     get: values.get,
     path: values.path,
     post: values.post,
@@ -53,6 +56,8 @@ export function render(template: string, values: Values): string {
   return template.replace(/\{([^{}\r\n]+)\}/g, (_, inner: string) => {
     const run = /^(.)\*(\d+)$/s.exec(inner)
     if (run !== null) return run[1]!.repeat(Number(run[2]))
+    const fields = /^fields\*(\d+)$/.exec(inner)
+    if (fields !== null) return Array.from({ length: Number(fields[1]) }, (_, i) => `X-${i}: v\r\n`).join('')
     const length = /^(len|hex|hex4):(\w+)(?:\+(\d+))?$/.exec(inner)
     if (length === null) return part(inner)
     const size = part(length[2]!).length + Number(length[3] ?? 0)

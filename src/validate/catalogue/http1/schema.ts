@@ -21,20 +21,28 @@ const judgeFields = {
   accepted: z.union([convictionSchema, z.enum(['must', 'allowed', 'sanitised', 'advisory'])]),
   /** Bodies which, when the echo shows them, convict. Templates. */
   reads: z.array(convictionSchema.extend({ body: z.string() })),
+  /** The message was served, and the echo shows another body than the one that the case delivers. */
+  misread: convictionSchema,
   /** Characters which, when the echo shows them within the named field, convict. */
   fields: z.array(convictionSchema.extend({ name: z.string(), has: z.string() })),
-  /** The repaired value that makes `sanitised` legal. */
-  sanitised: z.strictObject({ name: z.string(), value: z.string() }),
+  /** The same within any field name. */
+  names: z.array(convictionSchema.extend({ has: z.string() })),
+  /** The same within the request target. */
+  target: z.array(convictionSchema.extend({ has: z.string() })),
+  /** The repaired value that makes `sanitised` legal; without one, the field must be gone. */
+  sanitised: z.strictObject({ name: z.string(), value: z.string().optional() }),
   /** Bytes of the message were answered as a request of their own. */
   foreign: convictionSchema,
-  /** The request behind the message was answered. */
-  canary: z.union([convictionSchema, z.literal('allowed')]),
+  /** The request behind the message was answered. `must`: it has to be, unless the first answer announces the close. */
+  canary: z.union([convictionSchema, z.enum(['allowed', 'must'])]),
   /** When must the connection be closed: after any answer, after a refusal, or need not. */
   close: z.enum(['always', 'rejected', 'no']),
   /** No answer and no close until the time limit. `allowed` where the message may be taken for incomplete. */
   silence: z.enum(['allowed', 'hang']),
-  /** Sent after silence: an answer to these bytes shows how the message was framed. */
+  /** Sent after silence: an answer to these bytes shows how the message was framed. A template. */
   unblock: convictionSchema.extend({ bytes: z.string() }),
+  /** A status of 5xx other than 501, 503 and 505. */
+  error5xx: z.union([convictionSchema, z.literal('allowed')]),
   /** Title of the finding when a valid message is refused. */
   refused: z.string(),
   /** The status of the first answer says nothing here. */
@@ -43,8 +51,25 @@ const judgeFields = {
 export const judgeSchema = z.strictObject(judgeFields).partial()
 export type Judge = z.infer<typeof judgeSchema>
 
-export const CLASSES = ['ACC', 'ACC+C', 'REJ+C', 'REJ|SAN', 'REJ|+C', 'DEC', 'LIM', 'FRAME', 'SHD'] as const
-/** Verdict class of a case: which answers are right. */
+/**
+ * Verdict class of a case: which answers are right.
+ * `ACC`: served; `+C`: and the connection closed after it. `REJ+C`: refused, and closed where the rule says so.
+ * `REJ|SAN`: refused, or served with the defect repaired. `REJ|+C`: refused, or served and closed. `DEC`: refused (a
+ * SHOULD), and never decoded as if it were valid. `FRAME`: the body is consumed, or the connection closed. `SHD`:
+ * refused (a SHOULD): served is said and not judged. `LIM`: served, or refused with 4xx. `MAY`: any one answer.
+ */
+export const CLASSES = [
+  'ACC',
+  'ACC+C',
+  'REJ+C',
+  'REJ|SAN',
+  'REJ|+C',
+  'DEC',
+  'FRAME',
+  'SHD',
+  'LIM',
+  'MAY'
+] as const
 export type CaseClass = (typeof CLASSES)[number]
 
 export const NEEDS = ['post', 'chunked', 'keepAlive', 'pipelining', 'readsBody', 'head'] as const

@@ -41,7 +41,8 @@ function isRefusal(status: number): boolean {
 }
 
 /** Says nothing of the message: the server waited too long for the next request, or is busy. */
-const isNoise = (status: number): boolean => status === 408 || status === 429 || status === 503
+const isNoise = (status: number): boolean => status === 408 || isBusy(status)
+const isBusy = (status: number): boolean => status === 429 || status === 503
 
 /** Assigns each answer to a request: by its nonce where answers tell it, else by count and order. */
 export function ownersOf(seen: Observation, entry: ProtocolCase, ground: Ground): Owner[] {
@@ -82,19 +83,20 @@ const wrong = (by: Conviction, proof: boolean, note: string): Verdict => ({
 /** The verdict over one exchange; its twin was served just before. */
 export function judge(entry: ProtocolCase, seen: Observation, ground: Ground): Verdict {
   const first = seen.responses[0]
-  if (seen.early && first !== undefined && isSuccess(first)) {
-    return { kind: 'inconclusive', reason: 'answered before all bytes were written' }
-  }
   if (first === undefined) return judgeNoAnswer(entry, seen)
   const owners = ownersOf(seen, entry, ground)
+  if (seen.early && isSuccess(first)) {
+    // Whenever it was given: an answer to a request that stands within a body, all of which was sent, proves itself.
+    if (seen.complete && ground.canaryTells && owners.includes('evil'))
+      return judgeExtra(entry, seen, owners)!
+    return { kind: 'inconclusive', reason: 'answered before all bytes were written' }
+  }
   const extra = judgeExtra(entry, seen, owners)
   if (extra !== undefined) return extra
-  if (
-    owners.some(
-      (owner, i) =>
-        owner === 'stray' && isNoise(seen.responses[i]!.status) && seen.responses[i]!.status !== 408
-    )
-  ) {
+  if (isBusy(first.status)) {
+    return { kind: 'inconclusive', reason: `answered ${first.status}: busy, or the rate is limited` }
+  }
+  if (owners.some((owner, i) => owner === 'stray' && isBusy(seen.responses[i]!.status))) {
     return { kind: 'inconclusive', reason: 'the server was busy or limits the rate' }
   }
   if (entry.judge.anyStatus === true) return { kind: 'right', how: isSuccess(first) ? 'served' : 'refused' }
@@ -106,9 +108,16 @@ function judgeNoAnswer(entry: ProtocolCase, seen: Observation): Verdict {
   const { judge: rule } = entry
   if (seen.unblocked && rule.unblock !== undefined)
     return wrong(rule.unblock, true, 'answered only after more bytes')
-  if (seen.error !== undefined)
-    return { kind: 'inconclusive', reason: `the answer is no HTTP/1: ${seen.error.message}` }
-  if (seen.incomplete) return { kind: 'inconclusive', reason: 'the first answer never ended' }
+  if (seen.error !== undefined || seen.incomplete) {
+    // To a request of HTTP/0.9 the answer is the bare content, and to CONNECT a tunnel.
+    if (entry.class === 'MAY') return { kind: 'right', how: 'served' }
+    const text =
+      seen.error === undefined
+        ? 'the first answer never ended'
+        : `the answer is no HTTP/1: ${seen.error.message}`
+    if (entry.class === 'SHD') return { kind: 'advisory', text: `${entry.title}: ${text}` }
+    return { kind: 'inconclusive', reason: text }
+  }
   if (seen.end !== 'open') {
     if (rule.accepted !== 'must') return { kind: 'right', how: 'closed' }
     return refusedValid(entry, `closed (${seen.end}) without an answer`)
@@ -136,8 +145,16 @@ function refusedValid(entry: ProtocolCase, note: string): Verdict {
 function judgeExtra(entry: ProtocolCase, seen: Observation, owners: readonly Owner[]): Verdict | undefined {
   const { foreign, canary } = entry.judge
   const first = seen.responses[0]!
+  if (canary === 'must' && owners.indexOf('canary') === 0) {
+    const says = `${entry.title}: the answers came in another order than the requests`
+    return wrong(
+      { severity: 'HIGH', predicate: 'I-ADV-ORDER', says },
+      true,
+      'the second request was answered first'
+    )
+  }
   if (owners.includes('evil')) return wrong(foreign, true, 'a request within the message was answered')
-  if (owners.includes('canary') && canary !== undefined && canary !== 'allowed') {
+  if (owners.includes('canary') && typeof canary === 'object') {
     return wrong(canary, true, 'the request behind the message was answered')
   }
   const stray = owners.findIndex((owner, i) => owner === 'stray' && !isNoise(seen.responses[i]!.status))
@@ -158,15 +175,8 @@ function judgeServed(
 ): Verdict {
   const { judge: rule } = entry
   const echo = echoOfFirst(first, ground)
-  for (const read of rule.reads ?? []) {
-    if (echo?.body.toString('latin1') === render(read.body, ground.values))
-      return wrong(read, true, 'the echo shows the body')
-  }
-  for (const field of ground.echo === 'document' ? (rule.fields ?? []) : []) {
-    if (echo !== undefined && fieldValues(echo, field.name).some((value) => value.includes(field.has))) {
-      return wrong(field, true, `the echo shows it in ${field.name}`)
-    }
-  }
+  const shown = echo === undefined ? undefined : judgeEcho(entry, echo, ground)
+  if (shown !== undefined) return shown
   // Error pages that come with 200 look like service; an echo route that did not run tells them apart.
   const ran = ground.echo === 'document' && echo !== undefined
   const sure = ran || ground.errorsShow
@@ -185,6 +195,8 @@ function judgeServed(
     if (wanted !== undefined && echo !== undefined && echo.body.toString('latin1') !== wanted) {
       return refusedValid(entry, 'the echo shows another body')
     }
+    if (rule.canary === 'must' && !owners.includes('canary') && first.keepAlive)
+      return refusedValid(entry, 'the first answer announces no close, and no second one came')
     return judgeClose(entry, seen, owners) ?? { kind: 'right', how: 'served' }
   }
   if (!sure && ground.echo === 'document') {
@@ -194,13 +206,32 @@ function judgeServed(
     return { kind: 'inconclusive', reason: 'answered with 2xx, and on this server errors come with 2xx too' }
   }
   if (accepted === 'sanitised') return judgeSanitised(entry, echo, ground)
-  if (accepted === 'advisory')
-    return {
-      kind: 'advisory',
-      text: `${entry.title}: answered ${first.status}, and nothing shows how it was read`
-    }
+  if (accepted === 'advisory') {
+    const told = entry.class === 'SHD' ? 'which it should refuse' : 'and nothing shows how it was read'
+    return { kind: 'advisory', text: `${entry.title}: answered ${first.status}, ${told}` }
+  }
   if (accepted === 'allowed') return judgeClose(entry, seen, owners) ?? { kind: 'right', how: 'served' }
   return wrong(accepted, true, `answered ${first.status}`)
+}
+
+/** What the handler saw and must not have seen. */
+function judgeEcho(entry: ProtocolCase, echo: Echo, ground: Ground): Verdict | undefined {
+  const { judge: rule, delivers } = entry
+  const body = echo.body.toString('latin1')
+  const read = rule.reads?.find((one) => body === render(one.body, ground.values))
+  if (read !== undefined) return wrong(read, true, 'the echo shows the body')
+  if (ground.echo !== 'document') return undefined
+  const field = rule.fields?.find(({ name, has }) =>
+    fieldValues(echo, name).some((value) => value.includes(has))
+  )
+  if (field !== undefined) return wrong(field, true, `the echo shows it in ${field.name}`)
+  const name = rule.names?.find(({ has }) => echo.headers.some(([key]) => key.includes(has)))
+  if (name !== undefined) return wrong(name, true, 'the echo shows it in a field name')
+  const target = rule.target?.find(({ has }) => echo.target.includes(has))
+  if (target !== undefined) return wrong(target, true, 'the echo shows it in the target')
+  if (rule.misread !== undefined && delivers !== undefined && body !== render(delivers, ground.values))
+    return wrong(rule.misread, true, `the echo shows a body of ${body.length} bytes`)
+  return undefined
 }
 
 function echoOfFirst(first: HttpResponse, { echo, nonces }: Ground): Echo | undefined {
@@ -219,7 +250,11 @@ function judgeSanitised(entry: ProtocolCase, echo: Echo | undefined, ground: Gro
     }
   }
   const values = fieldValues(echo, sanitised.name)
-  if (values.some((value) => value.trim() === sanitised.value)) return { kind: 'right', how: 'served' }
+  const legal =
+    sanitised.value === undefined
+      ? values.length === 0
+      : values.some((value) => value.trim() === sanitised.value)
+  if (legal) return { kind: 'right', how: 'served' }
   return { kind: 'advisory', text: `${entry.title}: served, and the handler saw ${JSON.stringify(values)}` }
 }
 
@@ -230,14 +265,15 @@ function judgeRefused(
   first: HttpResponse
 ): Verdict {
   const { status } = first
-  if (status === 429 || status === 503)
-    return { kind: 'inconclusive', reason: `answered ${status}: busy, or the rate is limited` }
-  if (entry.judge.accepted === 'must') return refusedValid(entry, `answered ${status}`)
-  if (status >= 500 && !isRefusal(status)) {
+  const { accepted, error5xx } = entry.judge
+  if (accepted === 'must') return refusedValid(entry, `answered ${status}`)
+  if (status >= 500 && !isRefusal(status) && error5xx !== 'allowed') {
     const says = `${entry.title}: answered ${status}, as if the fault were the server's`
-    return wrong({ severity: 'LOW', predicate: 'I-ADV-5XX', says }, true, `answered ${status}`)
+    return wrong(error5xx ?? { severity: 'LOW', predicate: 'I-ADV-5XX', says }, true, `answered ${status}`)
   }
-  if (!isRefusal(status))
+  // Where service is no fault, an answer that is neither service nor refusal (a redirect, a 404) is none either.
+  const free = accepted === 'allowed' || entry.class === 'SHD'
+  if (!isRefusal(status) && !free)
     return {
       kind: 'inconclusive',
       reason: `answered ${status}, which tells neither that it was refused nor served`

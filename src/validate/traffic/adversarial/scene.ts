@@ -160,7 +160,7 @@ export async function setScene(
 
 /** Echo kind of the route that a template goes to first. */
 export function echoOf(scene: Scene, template: string): EchoKind {
-  const first = template.split('\r\n', 1)[0]!
+  const first = template.replace(/^\s+/, '').split(/[\r\n]/, 1)[0]!
   if (first.startsWith('HEAD') || first.includes('{unknown}')) return 'none'
   return /^\{P\}|^POST/.test(first) ? (scene.post?.echo ?? 'none') : scene.get.echo
 }
@@ -176,6 +176,7 @@ export function valuesOf(scene: Scene, nonces: Nonces): Values {
     request(canary.method, withQuery(canary.path, canary.query, nonce), host)
   return {
     host,
+    name: host.replace(/:\d*$/, ''),
     get: withQuery(get.path, get.query, nonces.own),
     path: get.path,
     post: post === undefined ? '/' : withQuery(post.path, post.query, nonces.own),

@@ -89,11 +89,9 @@ function segmentsOf(entry: ProtocolCase, values: Values, how: Segmentation, rand
   return { segments: entry.sends.split(CUT).map((part) => bytesOf(part, values)), pauseMs: PAUSE_MS }
 }
 
-const METHOD = /^(GET|POST|HEAD)/
-function methodOf(template: string): string {
-  if (template.startsWith('{P}')) return 'POST'
-  return METHOD.exec(template)?.[0] ?? 'GET'
-}
+/** What the method of a request means for its answer: no body to HEAD, a tunnel to CONNECT. */
+const METHOD = /^(HEAD|CONNECT)\b/
+const methodOf = (template: string): string => METHOD.exec(template)?.[0] ?? 'GET'
 
 /** Plays the case once. */
 export async function play(
@@ -121,6 +119,7 @@ export async function play(
   }
   const { unblock } = entry.judge
   const { sent, over } = await stage.turn.take(entry.id)
+  context.began?.(entry.id)
   let seen: Observation
   try {
     seen = await exchange(
@@ -134,7 +133,7 @@ export async function play(
         ...(canaryTells
           ? { isFollowUp: (response) => readEcho(response.body)?.target.includes(nonces.follow) === true }
           : {}),
-        ...(unblock === undefined ? {} : { unblock: Buffer.from(unblock.bytes, 'latin1') })
+        ...(unblock === undefined ? {} : { unblock: bytesOf(unblock.bytes, values) })
       },
       limits,
       { connected: () => void (sent.at = performance.now()), answered: over }

@@ -1,0 +1,141 @@
+/** The cases as people read them: what is sent in escaped bytes, and everything that can convict. */
+import type { CaseInfo } from '../about.ts'
+import { http1Cases, slowCase } from './cases.ts'
+import { render, type Values } from './render.ts'
+import type { Judge, ProtocolCase } from './schema.ts'
+
+const EXAMPLE: Values = {
+  host: 'localhost:8080',
+  name: 'localhost',
+  get: '/get?n=1',
+  path: '/get',
+  post: '/post?n=1',
+  unknown: '/no-such-path',
+  type: '',
+  body: 'abc',
+  canary: 'GET /get?n=2 HTTP/1.1\r\nHost: localhost:8080\r\n\r\n',
+  evil: 'GET /get?n=3 HTTP/1.1\r\nHost: localhost:8080\r\n\r\n'
+}
+
+const ESCAPES: Record<string, string> = { '\r': '\\r', '\n': '\\n', '\t': '\\t', '\0': '\\0', '\\': '\\\\' }
+
+const escaped = (text: string): string =>
+  text.replace(
+    /[^\x20-\x5b\x5d-\x7e]/g,
+    (byte) => ESCAPES[byte] ?? `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`
+  )
+
+/** Runs too long to be read stay as they are in the template. */
+const LONG = /\{(?:.\*\d{3,}|fields\*\d+)\}/g
+
+/** A template in escaped bytes, a line of the message a piece. */
+function linesOf(template: string): string[] {
+  return template.split(/\{CUT\}/).flatMap((part, i) => {
+    const runs = part.match(LONG) ?? []
+    const text = part
+      .split(LONG)
+      .map((piece) => escaped(render(piece, EXAMPLE)))
+      .map((piece, n) => piece + (runs[n] ?? ''))
+      .join('')
+    const lines = text.split(/(?<=\\r\\n)/).filter((line) => line !== '')
+    return i === 0 ? lines : ['(a pause of 20 ms)', ...lines]
+  })
+}
+
+const severityOf = (entry: ProtocolCase): 'MED' | 'LOW' => (entry.strength === 'MUST' ? 'MED' : 'LOW')
+
+const isTelling = (rule: Judge['canary'] | Judge['accepted']): rule is { severity: 'HIGH'; says: string } =>
+  typeof rule === 'object'
+
+function wrongOf(entry: ProtocolCase): CaseInfo['wrong'] {
+  const { judge: rule, title } = entry
+  const all: CaseInfo['wrong'] = []
+  const add = ({ severity, says }: CaseInfo['wrong'][number]): void => void all.push({ severity, says })
+  for (const list of [rule.reads, rule.fields, rule.names, rule.target])
+    for (const one of list ?? []) add(one)
+  if (rule.misread !== undefined) add(rule.misread)
+  add(rule.foreign)
+  if (isTelling(rule.canary)) add(rule.canary)
+  if (rule.canary === 'must')
+    add({ severity: 'HIGH', says: 'the answers came in another order than the requests' })
+  if (rule.unblock !== undefined) add(rule.unblock)
+  if (isTelling(rule.accepted)) add(rule.accepted)
+  if (rule.accepted === 'must')
+    add({ severity: severityOf(entry), says: rule.refused ?? `${title}: a valid message was refused` })
+  if (rule.close === 'always')
+    add({ severity: 'MED', says: 'the next request on the connection was served, which must be closed' })
+  if (rule.close !== 'no') add({ severity: 'LOW', says: 'the connection was not closed' })
+  if (isTelling(rule.error5xx)) add(rule.error5xx)
+  else if (rule.error5xx === undefined && rule.anyStatus !== true)
+    add({ severity: 'LOW', says: "answered with 5xx, as if the fault were the server's" })
+  if (rule.silence === 'hang') add({ severity: 'LOW', says: 'neither answered nor closed' })
+  if (comparesSegments(entry))
+    add({ severity: 'MED', says: 'answered in another way when it comes in several segments' })
+  add({ severity: 'HIGH', says: 'the process ends, or other clients are no longer served' })
+  return all
+}
+
+/** The same answer is demanded however the message is cut; where any answer is right, nothing is demanded of it. */
+export const comparesSegments = (entry: Pick<ProtocolCase, 'class'>): boolean =>
+  entry.class !== 'MAY' && entry.class !== 'LIM'
+
+function oraclesOf(entry: ProtocolCase): string[] {
+  const { judge: rule } = entry
+  const looks = [rule.reads, rule.fields, rule.names, rule.target, rule.misread, rule.sanitised]
+  const echo = looks.some((look) => look !== undefined) || entry.delivers !== undefined
+  const deciding: [string, boolean][] = [
+    ['O1', true],
+    ['O2', true],
+    ['O3', true],
+    ['O4', rule.close !== 'no'],
+    ['O5', true],
+    ['O6', echo],
+    ['O7', rule.close !== 'no'],
+    ['O9', comparesSegments(entry)],
+    ['O12', true],
+    ['O17', rule.silence === 'hang' || rule.unblock !== undefined],
+    ['O18', rule.canary === 'must']
+  ]
+  return deciding.flatMap(([name, decides]) => (decides ? [name] : []))
+}
+
+/** One entry per case that the slice can have in its ledger. */
+export function http1Infos(): CaseInfo[] {
+  const messages = http1Cases.map((entry): CaseInfo => {
+    const { id, group, title, standard, strength, right } = entry
+    const steps = linesOf(entry.sends)
+    if (entry.fin) steps.push('(FIN)')
+    return {
+      protocol: 'h1',
+      id,
+      group,
+      title,
+      standard,
+      strength,
+      steps,
+      twin: linesOf(entry.twin).join(''),
+      right,
+      wrong: wrongOf(entry),
+      oracles: oraclesOf(entry)
+    }
+  })
+  const { id, group, title, standard, strength, right, connections, drip, says } = slowCase
+  const slow: CaseInfo = {
+    protocol: 'h1',
+    id,
+    group,
+    title,
+    standard,
+    strength,
+    steps: [
+      `on ${connections} connections: ${linesOf(slowCase.sends).join('')}`,
+      `then ${escaped(drip)}, a byte at a time`,
+      'meanwhile, on a fresh connection, a plain GET'
+    ],
+    twin: `on ${connections} connections: ${linesOf(slowCase.twin).join('')}`,
+    right,
+    wrong: [{ severity: 'HIGH', says }],
+    oracles: ['O1', 'O2', 'O3', 'O17']
+  }
+  return [...messages, slow]
+}
