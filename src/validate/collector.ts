@@ -123,7 +123,7 @@ export class FindingBook {
     this.#onFirst = onFirst
   }
 
-  report(slice: SliceName | 'properties', draft: FindingDraft): void {
+  report(slice: SliceName | 'properties' | 'passive', draft: FindingDraft): void {
     const key = `${draft.predicate}\n${draft.case}`
     const known = this.#byKey.get(key)
     if (known !== undefined) {

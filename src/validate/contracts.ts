@@ -2,6 +2,7 @@
 import type { Severity } from '../documents/finding.ts'
 import type { RandomStreams } from '../kit/random.ts'
 import type { RouteKind, Target } from '../target/types.ts'
+import type { HttpResponse, ParseError } from '../wire/http1.ts'
 import type { Transcript } from '../wire/transcript.ts'
 
 /** A route that was probed. */
@@ -101,6 +102,29 @@ export interface Vitals {
   stallSince(since: number): number
 }
 
+/** The passive rules: every answer that a slice receives is shown to them, and they send nothing. */
+export interface Watch {
+  /**
+   * An answer and the request to it, as sent.
+   * @param extent `whole`, or what is not known of it; `malformed` where the request breaks a rule behind its head
+   * @param kind any number that is the same for answers of the same kind, so that each kind is looked at
+   */
+  answer(
+    response: HttpResponse,
+    sent: string | Buffer,
+    extent?: 'whole' | 'head' | 'malformed' | 'h2',
+    kind?: number
+  ): void
+  /**
+   * Bytes that are no answer.
+   * @param alone they can only come of the one request that was sent
+   * @returns false where no rule tells of it
+   */
+  broken(error: ParseError, sent: Buffer, received: Buffer, alone: boolean): boolean
+  /** What became of a connection after its last answer: how the server left it, where that was watched. */
+  left(response: HttpResponse, sent: string | Buffer, how: 'closed' | 'open' | 'closed unannounced'): void
+}
+
 export interface SliceContext {
   /** `refapp/engine/arch` */
   readonly cell: string
@@ -122,6 +146,7 @@ export interface SliceContext {
   readonly tally: Tally
   readonly ledger: Ledger
   readonly vitals: Vitals
+  readonly watch: Watch
   /** Reports a finding at the moment it is believed. Repeats of the same (predicate, case) are counted, not listed. */
   report(finding: FindingDraft): void
   /** A sentence for the document and the log: something a reader must know. */

@@ -57,7 +57,13 @@ export class Heads {
       this.#last = known
       return copyOf(known.like)
     }
-    const response = readHead(text, method, limits)
+    let response: HttpResponse
+    try {
+      response = readHead(text, method, limits)
+    } catch (error) {
+      if (error instanceof Broken) error.error.text = text
+      throw error
+    }
     if (response.status >= 200) {
       if (this.#known.size >= KNOWN_HEADS) this.#known.clear()
       this.#last = { text, method: response.method, like: copyOf(response) }

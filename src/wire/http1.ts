@@ -27,6 +27,8 @@ export interface ParserLimits {
 const EMPTY = Buffer.alloc(0)
 const HEAD_END = Buffer.from('\r\n\r\n')
 const LINE_END = Buffer.from('\r\n')
+/** Bytes at a fault that are told. */
+const SHOWN = 2048
 const CHUNK_SIZE = /^([0-9A-Fa-f]{1,16})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?$/
 type State =
   | 'head'
@@ -86,6 +88,11 @@ export class ResponseParser {
       : this.#rest.length > 0
   }
 
+  /** The final response that was read last, or whose body is being read. */
+  get last(): HttpResponse | undefined {
+    return this.#response
+  }
+
   get broken(): boolean {
     return this.#state === 'broken'
   }
@@ -105,7 +112,7 @@ export class ResponseParser {
       // The caller may reuse its buffer.
       if (at < data.length) this.#rest = Buffer.from(data.subarray(at))
     } catch (error) {
-      this.#fail(error)
+      this.#fail(error, data.subarray(at))
     }
   }
 
@@ -116,13 +123,31 @@ export class ResponseParser {
       return
     }
     if (!closed || !this.midway) return
-    this.#fail(new Broken('truncated', 'the connection closed in the middle of a response', 'RFC 9112 8'))
+    this.#fail(
+      new Broken('truncated', 'the connection closed in the middle of a response', 'RFC 9112 8'),
+      this.#rest
+    )
   }
 
-  #fail(error: unknown): void {
+  #fail(error: unknown, held: Buffer): void {
     if (!(error instanceof Broken)) throw error
+    this.#place(error.error, held)
     this.#state = 'broken'
     this.#events.onError(error.error)
+  }
+
+  /** Says where a rule is broken. */
+  #place(error: ParseError, held: Buffer): ParseError {
+    error.in = this.#state === 'head' ? 'head' : 'body'
+    error.text ??= held.toString('latin1', 0, SHOWN)
+    if (this.last !== undefined) error.response = this.last
+    return error
+  }
+
+  /** What is held where nothing is due: bytes behind the end of a response. */
+  stray(): ParseError {
+    const message = 'bytes follow the end of an answer'
+    return this.#place({ rule: 'stray-bytes', message, standard: 'RFC 9112 6.3', offset: 0 }, this.#rest)
   }
 
   /** Takes what it can from data, beginning at `at`; 0 asks for more. */

@@ -11,6 +11,11 @@ export interface ParseError {
   rule: string
   message: string
   standard: string
+  /** The bytes at the fault, latin1: the whole head, or what came of it; in a body what the parser held. */
+  text?: string
+  /** The response in whose body the rule is broken; where it is broken at a head, the one that was complete before. */
+  response?: HttpResponse
+  in?: 'head' | 'body'
 }
 
 export type Framing = 'length' | 'chunked' | 'close' | 'none'

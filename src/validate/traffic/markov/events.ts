@@ -1,5 +1,5 @@
 /** What passes between a walker and whoever judges it. */
-import type { ParseError } from '../../../wire/http1.ts'
+import type { HttpResponse, ParseError } from '../../../wire/http1.ts'
 import type { Step } from './model.ts'
 import type { Answer } from './session.ts'
 import type { Walker } from './walker.ts'
@@ -32,8 +32,10 @@ export interface WalkerEvents {
   /** Requests that we gave up ourselves, behind a malformed answer. */
   abandoned(count: number): void
   sent(count: number): void
-  /** Sent again on a new connection; `dropped` where the server closed under them without notice. */
-  retried(walker: Walker, count: number, dropped: boolean): void
+  /** Sent again on a new connection. @param dropped the last answer of a connection that the server closed under them without notice */
+  retried(walker: Walker, count: number, dropped?: HttpResponse): void
+  /** How the server left a connection after this answer: `open` where it did not, though there was time since `begun`. */
+  left(response: HttpResponse, sent: string, how: 'closed' | 'open', begun: number): void
   loggedIn(again: boolean): void
   loggedOut(): void
 }

@@ -64,7 +64,8 @@ async function run(model: MarkovModel, context: SliceContext): Promise<void> {
       place,
       events: judge,
       pipelines,
-      outbox
+      outbox,
+      baselineMs: context.capabilities.baselineMs
     })
   })
   const limit = Math.max(LEAST_TIMEOUT_MS, 50 * capabilities.baselineMs)
@@ -100,7 +101,7 @@ async function run(model: MarkovModel, context: SliceContext): Promise<void> {
   const why = target.exit() === undefined ? 'no walker came here' : 'the server ended before'
   for (const name of model.steps.keys()) {
     if (judge.proven.has(name)) continue
-    if (told.has(name)) {
+    if (told.has(name) || judge.condemned.has(name)) {
       ledger.exercised(name)
       continue
     }

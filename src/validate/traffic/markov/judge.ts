@@ -1,6 +1,6 @@
 /** What the walkers' answers mean: counters, coverage, findings. */
 import type { FindingDraft, SliceContext } from '../../contracts.ts'
-import type { ParseError } from '../../../wire/http1.ts'
+import type { HttpResponse, ParseError } from '../../../wire/http1.ts'
 import { Histogram } from './histogram.ts'
 import type { Step } from './model.ts'
 import type { Route } from './path.ts'
@@ -10,7 +10,6 @@ import type { Walker } from './walker.ts'
 
 /** Connections closed under a request, without notice, before it is called a habit. */
 const CLOSES_TO_TELL = 3
-const DROPS_TO_TELL = 5
 const TIMEOUTS_TO_TELL = 2
 /** An answer that takes longer is told where most are this many times quicker. */
 const SLOW_MS = 2000
@@ -24,21 +23,21 @@ const STALL_WINDOW = 5000
 
 /** Connects that fail for want of our own ports, descriptors or memory. */
 const OURS = new Set(['EADDRNOTAVAIL', 'EADDRINUSE', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
-const BREAKS_RFC2 = new Set(['control-in-field', 'bare-lf', 'obs-fold'])
 
 export class Judge implements WalkerEvents {
   readonly latency = new Histogram()
   /** Steps with an answer in which all was checked. */
   readonly proven = new Set<string>()
+  /** Steps whose answers break the framing. */
+  readonly condemned = new Set<string>()
   readonly #unproven = new Map<string, string>()
   readonly #context: SliceContext
   readonly #route: Route
   readonly #attempts = new Map<string, number>()
   readonly #failures = new Map<string, number>()
   #closes = 0
-  #drops = 0
   /** Broken connections, told when it is known that the process lives. */
-  #held: { at: number; draft: FindingDraft }[] = []
+  #held: { at: number; tell: () => void }[] = []
   #slow = 0
   #timeouts = 0
 
@@ -51,23 +50,18 @@ export class Judge implements WalkerEvents {
   sent(count: number): void {
     this.#context.tally.add('requests_sent', count)
   }
-  retried(walker: Walker, count: number, dropped: boolean): void {
-    const { tally, vitals, target, report } = this.#context
+  retried(walker: Walker, count: number, dropped?: HttpResponse): void {
+    const { tally, vitals, target, watch } = this.#context
     tally.add('requests_sent_again', count)
-    if (!dropped || target.exit() !== undefined) return
+    if (dropped === undefined || target.exit() !== undefined) return
     // As below: walkers are never idle for long by themselves.
     if (vitals.stallSince(performance.now() - STALL_WINDOW) > OWN_STALL) return
-    this.#drops += 1
-    if (this.#drops < DROPS_TO_TELL) return
-    report({
-      predicate: 'I-CONN-LOST',
-      severity: 'LOW',
-      case: 'closed-without-notice',
-      title: `busy connections are closed between two answers and without Connection: close, ${this.#drops} times so far; the requests went again`,
-      standard: 'RFC 9112 9.6',
-      ...walker.recent(),
-      repeats: { k: this.#drops, n: this.#drops }
-    })
+    watch.left(dropped, walker.recent().sent, 'closed unannounced')
+  }
+  left(response: HttpResponse, sent: string, how: 'closed' | 'open', begun: number): void {
+    const { vitals, target, watch } = this.#context
+    if (target.exit() !== undefined || vitals.stallSince(begun) > OWN_STALL) return
+    watch.left(response, sent, how)
   }
   loggedIn(again: boolean): void {
     this.#context.tally.add(again ? 'walker_relogins' : 'walker_logins')
@@ -98,6 +92,7 @@ export class Judge implements WalkerEvents {
       else tally.add('requests_5xx')
     } else tally.add(status >= 400 ? 'requests_4xx' : status >= 300 ? 'requests_3xx' : 'requests_2xx')
     if (status === 401 || status === 404 || status === 429) tally.add(`requests_${status}`)
+    this.#context.watch.answer(answer.response, exchange.sent, 'whole', kindOf(step.name))
     const breach = walker.session.validators.look(exchange.sent, answer.response)
     if (breach !== undefined) {
       const severity = status === 304 ? 'HIGH' : 'MED'
@@ -225,19 +220,28 @@ export class Judge implements WalkerEvents {
     error: ParseError
   ): void {
     if (exchange !== undefined) this.#context.tally.add('requests_error')
-    const predicate = BREAKS_RFC2.has(error.rule) ? 'I-RFC-2' : 'I-RFC-1'
     const name = exchange?.step.name ?? `behind the answer to ${before?.name ?? 'none'}`
+    const { watch } = this.#context
+    const { sent, received } = walker.recent()
+    const told = (): boolean => {
+      const known = watch.broken(error, sent, received, true)
+      if (known && exchange !== undefined) this.condemned.add(exchange.step.name)
+      return known
+    }
+    if (error.rule === 'truncated' && error.in === 'body') return this.#hold(() => void told())
+    if (error.rule !== 'truncated' && told()) return
     const draft: FindingDraft = {
-      predicate,
+      predicate: 'I-RFC-1',
       severity: 'HIGH',
       case: error.rule,
       title: `an answer breaks the framing rules: ${error.message} (step ${name})`,
       standard: error.standard,
-      ...walker.recent(),
+      sent,
+      received,
       evidence: { rule: error.rule, step: name },
       repeats: { k: 1, n: 1 }
     }
-    if (error.rule === 'truncated') this.#hold(draft)
+    if (error.rule === 'truncated') this.#hold(() => this.#context.report(draft))
     else this.#context.report(draft)
   }
 
@@ -253,7 +257,7 @@ export class Judge implements WalkerEvents {
     if (this.#context.vitals.stallSince(performance.now() - STALL_WINDOW) > OWN_STALL) return
     this.#closes += 1
     if (this.#closes < CLOSES_TO_TELL) return
-    this.#hold({
+    const draft: FindingDraft = {
       predicate: 'I-CONN-LOST',
       severity: 'HIGH',
       case: 'exchange-cut',
@@ -263,7 +267,8 @@ export class Judge implements WalkerEvents {
       evidence: { step: exchange.step.name, how },
       repeats: { k: this.#closes, n: this.#closes },
       symptom: 'exchange-cut'
-    })
+    }
+    this.#hold(() => this.#context.report(draft))
   }
 
   refused(_walker: Walker, code: string): void {
@@ -306,8 +311,8 @@ export class Judge implements WalkerEvents {
     })
   }
 
-  #hold(draft: FindingDraft): void {
-    this.#held.push({ at: performance.now(), draft })
+  #hold(tell: () => void): void {
+    this.#held.push({ at: performance.now(), tell })
   }
 
   /** Tells what was held; a server that ended is told by the property loop. */
@@ -315,7 +320,7 @@ export class Judge implements WalkerEvents {
     const due = this.#held.filter(({ at }) => now - at >= HELD_MS)
     if (due.length === 0) return
     this.#held = this.#held.filter(({ at }) => now - at < HELD_MS)
-    if (this.#context.target.exit() === undefined) for (const { draft } of due) this.#context.report(draft)
+    if (this.#context.target.exit() === undefined) for (const { tell } of due) tell()
   }
 
   get holds(): boolean {
@@ -382,6 +387,11 @@ export class Judge implements WalkerEvents {
       symptom: `${exchange.step.name} ${String(evidence['status'] ?? evidence['source'] ?? '')}`
     })
   }
+}
+
+/** A number for the kind of answer that a step gets. */
+function kindOf(name: string): number {
+  return name.length * 1009 + name.charCodeAt(0) * 31 + name.charCodeAt(name.length - 1)
 }
 
 /** How often a text stands in another. */

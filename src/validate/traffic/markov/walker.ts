@@ -13,6 +13,10 @@ import { Answer, Session } from './session.ts'
 import { noteSent } from '../../../wire/recent.ts'
 
 const RECONNECT_MS = 100
+/** Closes after Connection: close that are waited for, and how long at least, ms. */
+const WATCHED_CLOSES = 4
+const CLOSE_MS = 2500
+const CLOSE_FACTOR = 50
 const DEEPEST_PIPELINE = 8
 /** Every read ends in a callback before the next begins, so that one buffer serves all connections. */
 const READ_BUFFER = Buffer.allocUnsafe(64 * 1024)
@@ -67,6 +71,8 @@ export class Walker {
   #last: Step | undefined
   readonly #recorder = new Recorder()
   #loggedIn = false
+  #watchedCloses = 0
+  readonly #closeMs: number
 
   constructor(options: {
     index: number
@@ -76,7 +82,10 @@ export class Walker {
     events: WalkerEvents
     pipelines: boolean
     outbox: Outbox
+    /** 95th percentile of the answer time on the idle server, ms. */
+    baselineMs: number
   }) {
+    this.#closeMs = Math.max(CLOSE_MS, CLOSE_FACTOR * options.baselineMs)
     this.session = new Session(options.index, options.random)
     this.#random = options.random
     this.#route = options.route
@@ -157,18 +166,36 @@ export class Walker {
     socket.connect(this.#place.port, this.#place.host)
   }
 
-  /** Leaves this connection; the next begins in the loop's next turn. */
-  #renew(): void {
+  /** Leaves this connection; the next begins in the loop's next turn. @param closing its last answer, which announced the close */
+  #renew(closing?: { response: HttpResponse; sent: string }): void {
     const socket = this.#socket
     this.#socket = undefined
     this.#open = false
-    socket?.destroy()
+    if (closing !== undefined && socket !== undefined && this.#watchedCloses < WATCHED_CLOSES)
+      this.#watchClose(socket, closing)
+    else socket?.destroy()
     if (this.#renewing) return
     this.#renewing = true
     setImmediate(() => {
       this.#renewing = false
       this.#connect()
     })
+  }
+
+  #watchClose(socket: Socket, { response, sent }: { response: HttpResponse; sent: string }): void {
+    this.#watchedCloses += 1
+    const begun = performance.now()
+    const settle = (how: 'closed' | 'open'): void => {
+      clearTimeout(timer)
+      socket.off('close', onClose)
+      socket.destroy()
+      if (!this.#stopping || how === 'closed') this.#events.left(response, sent, how, begun)
+    }
+    const onClose = (): void => settle('closed')
+    const timer = setTimeout(() => settle('open'), this.#closeMs)
+    timer.unref()
+    socket.unref()
+    socket.once('close', onClose)
   }
 
   #data(socket: Socket, count: number): boolean {
@@ -199,7 +226,7 @@ export class Walker {
       if (untouched && this.#answersOnThis > 0 && !first.retried && isSafe(first.step)) {
         this.#again = [first, ...rest]
         for (const exchange of this.#again) exchange.retried = true
-        this.#events.retried(this, this.#again.length, true)
+        this.#events.retried(this, this.#again.length, this.#parser.last)
       } else {
         const how = code === '' ? 'FIN' : code
         this.#events.lost(
@@ -244,13 +271,7 @@ export class Walker {
   /** Sends what waits; the outbox calls it. */
   send(now: number): void {
     if (this.#pending.length === 0 || !this.#open || this.#flight.length > 0) return
-    if (this.#parser.midway)
-      return this.#malformed({
-        rule: 'stray-bytes',
-        message: 'bytes follow the end of an answer',
-        standard: 'RFC 9112 6.3',
-        offset: 0
-      })
+    if (this.#parser.midway) return this.#malformed(this.#parser.stray())
     const exchanges = this.#pending
     this.#pending = []
     this.#events.sent(exchanges.length)
@@ -324,6 +345,8 @@ export class Walker {
     this.#answersOnThis += 1
     const { step } = exchange
     this.#last = step
+    // The connection outlived its first answer.
+    if (this.#answersOnThis === 2) this.#events.left(response, exchange.sent, 'open', this.#readAt)
     const answer = new Answer(response, exchange.token)
     if (response.setsCookies) this.session.takeCookies(response)
     this.session.recall(exchange)
@@ -334,8 +357,8 @@ export class Walker {
       // The server said that it closes: what stands behind was not asked for, it goes again.
       this.#again = this.#flight.splice(0)
       for (const behind of this.#again) behind.retried = true
-      this.#events.retried(this, this.#again.length, false)
-      this.#renew()
+      this.#events.retried(this, this.#again.length)
+      this.#renew(response.framing === 'close' ? undefined : { response, sent: exchange.sent })
     } else if (this.#flight.length === 0) this.#advance()
   }
 
