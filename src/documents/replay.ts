@@ -3,7 +3,7 @@
  * It holds bytes and not a seed; the seed is kept for those who want the run.
  */
 import { z } from 'zod'
-import { severitySchema } from './finding.ts'
+import { evidenceValueSchema, severitySchema } from './finding.ts'
 
 /** Files of the same major number can be read. */
 export const REPLAY_VERSION = '1.0'
@@ -81,6 +81,7 @@ export const replaySchema = z.looseObject({
   right: z.string().optional(),
   symptom: z.string().optional(),
   fingerprint: z.string().optional(),
+  evidence: z.record(z.string(), evidenceValueSchema).optional(),
   repeats: z.object({ k: z.int().min(0), n: z.int().min(1) }).optional(),
   seed: z.string(),
   /** The server it was found on. */
@@ -89,6 +90,8 @@ export const replaySchema = z.looseObject({
     authority: z.string(),
     /** Paths by kind, declared and found. */
     routes: z.record(z.string(), z.string()),
+    /** celeris that the refapp was built against. */
+    celeris: z.string().optional(),
     /** Of the suite's side: `linux 6.1 x64`. */
     host: z.string().optional()
   }),

@@ -1,5 +1,6 @@
 /** One cell: launch, preflight, slices beside the property loop, quiet window, stop. */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Finding } from '../documents/finding.ts'
 import type { Cell, CoverageEntry, Tier1 } from '../documents/result.ts'
 import { fails, type FailOn } from '../documents/severity.ts'
 import type { Log } from '../kit/log.ts'
@@ -8,8 +9,11 @@ import type { Target } from '../target/types.ts'
 import { CoverageBook, FindingBook, TallyBook, type Believed } from './collector.ts'
 import type { Capabilities, Slice, SliceContext, SliceName } from './contracts.ts'
 import { openIncident } from './incidents/index.ts'
+import type { Replay } from '../documents/replay.ts'
+import { replayOf } from './replay/record.ts'
 import { vacuity } from './judge/gate.ts'
 import { preflight } from './preflight/index.ts'
+import { Watcher } from './oracles/passive/watch.ts'
 import { processEnded, startProperties, type PropertyLoop, type PropertyReport } from './properties/index.ts'
 import { LoopVitals } from './vitals.ts'
 
@@ -27,9 +31,11 @@ export interface CellOptions {
   trafficMs: number
   concurrency: number
   /** The cases to run; default all. */
-  wants?: (slice: SliceName, caseId: string) => boolean
+  wants?: (slice: SliceName | 'passive', caseId: string) => boolean
   /** Past the deadline, how long the first pass of a slice may still take, ms; default 25 s. */
   firstPassGraceMs?: number
+  /** Told of each finding that can be done again. */
+  onReplay?: (finding: Finding, replay: Replay) => void
   debugVarsPath: string
   stopGraceMs: number
   incidentsFolder: string
@@ -56,6 +62,9 @@ interface Books {
   tallies: Map<SliceName, TallyBook>
   ledgers: Map<SliceName, CoverageBook>
   findings: FindingBook
+  /** The rules that look at the answers of all slices, and their book. */
+  watcher: Watcher
+  passive: CoverageBook
   notes: string[]
   incidents: string[]
 }
@@ -73,11 +82,19 @@ export async function runCell(options: CellOptions): Promise<Cell> {
     ledgers: new Map(),
     notes: [],
     incidents: [],
-    findings: undefined!
+    findings: undefined!,
+    passive: new CoverageBook(),
+    watcher: new Watcher({
+      report: (draft) => books.findings.report('passive', draft),
+      wants: (rule) => options.wants?.('passive', rule) ?? true
+    })
   }
   const onFirst = (believed: Believed): void => {
     const { finding, draft } = believed
     options.log.progress(`${name}: ${finding.severity} ${finding.predicate} ${finding.case ?? ''}`)
+    const replay = replayOf({ finding, draft, target, capabilities, facts: options.facts })
+    if (typeof replay === 'string') finding.evidence = { ...finding.evidence, not_replayable: replay }
+    else options.onReplay?.(finding, replay)
     // The first HIGH gets the forensics; later ones of the cell would see the traces of the first.
     if (finding.severity !== 'HIGH' || opened !== undefined) return
     opened = openIncident({
@@ -130,14 +147,18 @@ export async function runCell(options: CellOptions): Promise<Cell> {
 
   const slices: Record<string, CoverageEntry> = {}
   const groups: Record<string, CoverageEntry> = {}
+  const unfinished = aborted ? 'stopped before it was reached' : 'not reached'
+  const cover = (name: string, book: CoverageBook): void => {
+    const { whole, groups: parts } = book.summary(unfinished)
+    slices[name] = whole
+    for (const [group, entry] of parts) if (group !== '') groups[`${name}/${group}`] = entry
+  }
   for (const slice of options.sliceNames) {
     const book = books.ledgers.get(slice) ?? new CoverageBook()
     if (book.size === 0) book.plan(slice)
-    const unfinished = aborted ? 'stopped before it was reached' : 'not reached'
-    const { whole, groups: parts } = book.summary(unfinished)
-    slices[slice] = whole
-    for (const [group, entry] of parts) if (group !== '') groups[`${slice}/${group}`] = entry
+    cover(slice, book)
   }
+  if (books.watcher.answers > 0) cover('passive', books.passive)
   const believed = books.findings.all()
   const cell: Cell = {
     refapp: options.refapp,
@@ -235,6 +256,7 @@ async function traffic(
           tally,
           ledger,
           vitals,
+          watch: books.watcher,
           report: (draft) => books.findings.report(slice.name, draft),
           note: (text) => void books.notes.push(`${slice.name}: ${text}`)
         }
@@ -247,6 +269,7 @@ async function traffic(
   } finally {
     clearInterval(ticker)
     clearTimeout(timer)
+    books.watcher.finish(books.passive)
     ended((performance.now() - begun) / 1000)
   }
   if (!options.signal.aborted) await delay(200)
@@ -304,6 +327,7 @@ function tier1Of(
     const echo = entries.filter(([counter]) => counter.startsWith('ws_echo_'))
     if (echo.length > 0) tier1.ws_echo = Object.fromEntries(echo)
   }
+  if (books.watcher.answers > 0) tier1['passive'] = books.watcher.counts()
   if (properties !== undefined) {
     tier1.property_evaluations = properties.evaluations
     tier1.property_violations = properties.failed.length

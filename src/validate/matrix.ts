@@ -51,6 +51,8 @@ export interface MatrixOptions extends Omit<GateOptions, 'today'> {
   command: string
   log: Log
   signal: AbortSignal
+  /** See `CellOptions`. */
+  onReplay?: CellOptions['onReplay']
   /** Told when the cells are known, and after each. */
   onPlanned?: (planned: { runnable: PlannedCell[]; notRun: Cell[] }) => void
   onCell?: (cell: Cell) => void
@@ -319,6 +321,7 @@ async function oneCell(planned: PlannedCell, trafficMs: number, options: MatrixO
     concurrency: options.concurrency,
     ...(options.wants === undefined ? {} : { wants: options.wants }),
     ...(options.firstPassGraceMs === undefined ? {} : { firstPassGraceMs: options.firstPassGraceMs }),
+    ...(options.onReplay === undefined ? {} : { onReplay: options.onReplay }),
     debugVarsPath: planned.debugVarsPath,
     stopGraceMs: planned.stopGraceMs,
     incidentsFolder: join(options.out, 'incidents'),
@@ -327,7 +330,10 @@ async function oneCell(planned: PlannedCell, trafficMs: number, options: MatrixO
       seed: options.seed,
       arch: options.arch,
       suite_version: options.suiteVersion,
-      command: options.command
+      command: options.command,
+      ...(options.celeris === undefined
+        ? {}
+        : { celeris: 'version' in options.celeris ? options.celeris.version : options.celeris.dir })
     },
     failOn: options.failOn,
     strict: options.strict,

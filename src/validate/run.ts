@@ -1,6 +1,7 @@
 /** A validation from its inputs: what the command and the action share. */
-import { writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import type { Finding } from '../documents/finding.ts'
+import type { Replay } from '../documents/replay.ts'
 import type { Cell } from '../documents/result.ts'
 import { UserError } from '../kit/errors.ts'
 import { ensureWritableFolder, writeFileAtomic } from '../kit/files.ts'
@@ -11,6 +12,7 @@ import type { InputsOf } from '../kit/spec.ts'
 import { suiteRoot, suiteVersion } from '../kit/version.ts'
 import { readCeleris } from '../target/celeris.ts'
 import { loadManifest, loadWaivers, type Manifest } from '../target/manifest.ts'
+import { inheritedReplays, writeFindings } from './findings.ts'
 import type { GateOptions } from './judge/gate.ts'
 import { runMatrix, type MatrixOptions, type MatrixResult, type PlannedCell } from './matrix.ts'
 import type { gateOptions, validateOptions } from './options.ts'
@@ -23,9 +25,14 @@ export interface ValidateHooks {
   signal: AbortSignal
   /** Default: as a flag. */
   named?: Named
+  /** The catalogue alone: the cases to play once, each slice as long as it takes. */
+  catalogue?: { wants: NonNullable<MatrixOptions['wants']> }
   onPlanned(planned: { runnable: PlannedCell[]; notRun: Cell[]; seed: string; durationMs: number }): void
   onCell(cell: Cell): void
 }
+
+/** Longest time of a slice for its one pass over the catalogue, ms. */
+const LONGEST_PASS_MS = 10 * 60_000
 
 const LONGEST_URL_FREE = ['refapps', 'engines', 'celeris', 'config'] as const
 
@@ -50,7 +57,8 @@ export async function validate(
     }
   } else {
     for (const name of LONGEST_URL_FREE) {
-      if (given.has(name))
+      // The catalogue takes the gates of a manifest and nothing else of it.
+      if (given.has(name) && hooks.catalogue === undefined)
         throw new UserError({
           where: named(name),
           what: `it does not go with ${named('url')}`,
@@ -58,8 +66,9 @@ export async function validate(
         })
     }
   }
-  const manifest = attached === undefined ? loadManifest(inputs.config, root) : undefined
-  const version = inputs.celeris ?? manifest?.celerisVersion
+  const judged = hooks.catalogue !== undefined && inputs.config !== undefined
+  const manifest = attached === undefined || judged ? loadManifest(inputs.config, root) : undefined
+  const version = attached === undefined ? (inputs.celeris ?? manifest?.celerisVersion) : undefined
   const celeris = version === undefined ? undefined : readCeleris(version)
   const servers =
     attached === undefined
@@ -72,6 +81,7 @@ export async function validate(
   const { today: _, ...judging } = gateOptionsOf(inputs, given, manifest?.gates ?? {})
   const out = resolve(inputs.out)
   await ensureWritableFolder(out)
+  const replays = new Map<Finding, Replay>()
   const options: MatrixOptions = {
     servers,
     ...(celeris === undefined ? {} : { celeris }),
@@ -81,6 +91,9 @@ export async function validate(
       ...(inputs.memcached === undefined ? {} : { memcached: inputs.memcached })
     },
     slices: inputs.slices ?? [],
+    ...(hooks.catalogue === undefined
+      ? {}
+      : { wants: hooks.catalogue.wants, firstPassGraceMs: LONGEST_PASS_MS }),
     tiers: inputs.tiers,
     durationMs: inputs.duration,
     concurrency: inputs.concurrency,
@@ -90,14 +103,16 @@ export async function validate(
     ...(inputs.resume === undefined ? {} : { resume: resolve(inputs.resume) }),
     out,
     suiteVersion: suiteVersion(),
-    command: commandOf(inputs, given, seed),
+    command: commandOf(hooks.catalogue === undefined ? 'validate' : 'catalogue', inputs, given, seed),
     log: hooks.log,
     signal: hooks.signal,
+    onReplay: (finding, replay) => void replays.set(finding, replay),
     onPlanned: (planned) => hooks.onPlanned({ ...planned, seed, durationMs: inputs.duration }),
     onCell: (cell) => hooks.onCell(cell)
   }
   const result = await runMatrix(options)
-  await writeFindings(result, out)
+  const inherited = await inheritedReplays(result.document, options.resume)
+  await writeFindings(result.document, new Map([...inherited, ...replays]), out, result.resultsPath)
   return { ...result, seed, out }
 }
 
@@ -121,23 +136,6 @@ export function gateOptionsOf(
   }
 }
 
-/** One file per finding, numbered by weight. */
-async function writeFindings({ document }: MatrixResult, out: string): Promise<void> {
-  const findings = document.validation_results.cells.flatMap((cell) => cell.findings ?? [])
-  if (findings.length === 0) return
-  const folder = join(out, 'findings')
-  await ensureWritableFolder(folder)
-  const rank = { HIGH: 0, MED: 1, LOW: 2 }
-  const sorted = [...findings].sort((a, b) => rank[a.severity] - rank[b.severity])
-  for (const [i, finding] of sorted.entries()) {
-    const safe = (finding.case ?? finding.predicate).replaceAll(/[^A-Za-z0-9._-]+/g, '_').slice(0, 60)
-    await writeFile(
-      join(folder, `${String(i + 1).padStart(2, '0')}-${safe}.json`),
-      redact(`${JSON.stringify(finding, null, 2)}\n`)
-    )
-  }
-}
-
 /** The summary beside the results. */
 export async function writeSummary(out: string, text: string): Promise<string> {
   const path = join(out, 'summary.md')
@@ -145,8 +143,8 @@ export async function writeSummary(out: string, text: string): Promise<string> {
   return path
 }
 
-function commandOf(inputs: ValidateInputs, given: ReadonlySet<string>, seed: string): string {
-  const words = ['probatorium', 'validate']
+function commandOf(name: string, inputs: ValidateInputs, given: ReadonlySet<string>, seed: string): string {
+  const words = ['probatorium', name]
   const secrets = new Set(['postgres', 'redis', 'memcached', 'out', 'resume', 'json', 'quiet', 'seed'])
   for (const name of given) {
     if (secrets.has(name)) continue

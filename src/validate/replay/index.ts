@@ -1,0 +1,44 @@
+/** Replays a finding: so many tries, each between its twins, judged as the suite judges. */
+import type { Replay } from '../../documents/replay.ts'
+import { Http1Player } from './http1.ts'
+import { http1Record } from './read.ts'
+import type { Server } from './server.ts'
+import { SlicePlayer } from './slice.ts'
+import { judgeTries, type Judged, type Player, type Try } from './tries.ts'
+
+export { readReplay } from './read.ts'
+export { scriptOf, LANGUAGES, type Language } from './script.ts'
+export { choiceFor, Server, type ServerChoice } from './server.ts'
+export type { Judged, Try } from './tries.ts'
+
+export function playerFor(server: Server, replay: Replay, signal: AbortSignal): Player {
+  return replay.judge.kind === 'http1'
+    ? new Http1Player(server, replay, http1Record(replay), signal)
+    : new SlicePlayer(server, replay, signal)
+}
+
+/** Plays the tries. @param onTry told after each */
+export async function replayFinding(
+  server: Server,
+  replay: Replay,
+  options: { tries: number; signal: AbortSignal; onTry?: (one: Try, index: number) => void }
+): Promise<{ judged: Judged; tries: Try[] }> {
+  const { tries: count, signal, onTry } = options
+  const player = playerFor(server, replay, signal)
+  const tries: Try[] = []
+  try {
+    for (let i = 0; i < count && !signal.aborted; i++) {
+      const ended = server.target.exit() !== undefined
+      if (ended && !server.launched) break
+      if (ended) await server.restart()
+      const one = await player.once()
+      tries.push(one)
+      onTry?.(one, i)
+      // What does not apply once does not apply later.
+      if (one.outcome === 'inapplicable') break
+    }
+  } finally {
+    player.close()
+  }
+  return { judged: judgeTries(tries), tries }
+}
