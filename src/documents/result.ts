@@ -71,7 +71,9 @@ export const coverageEntrySchema = z.looseObject({
   planned: count,
   exercised: count,
   inapplicable: z.array(reasonSchema),
-  inconclusive: z.array(reasonSchema)
+  inconclusive: z.array(reasonSchema),
+  /** Cases of the catalogue that are not planned: the cell's time was up before they were begun. */
+  left_out: z.int().min(0).optional()
 })
 export type CoverageEntry = z.infer<typeof coverageEntrySchema>
 

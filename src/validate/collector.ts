@@ -28,7 +28,7 @@ export class TallyBook implements Tally {
 
 interface Line {
   group: string
-  state: 'planned' | 'exercised' | 'inapplicable' | 'inconclusive'
+  state: 'planned' | 'exercised' | 'inapplicable' | 'inconclusive' | 'left out'
   reason: string
 }
 
@@ -54,6 +54,10 @@ export class CoverageBook implements Ledger {
   inapplicable(caseId: string, reason: string): void {
     const line = this.#line(caseId)
     if (line.state !== 'exercised') Object.assign(line, { state: 'inapplicable', reason })
+  }
+  leaveOut(caseId: string): void {
+    const line = this.#line(caseId)
+    if (line.state === 'planned') line.state = 'left out'
   }
   inconclusive(caseId: string, reason: string): void {
     const line = this.#line(caseId)
@@ -86,6 +90,10 @@ export class CoverageBook implements Ledger {
       const group = groups.get(line.group) ?? blank()
       groups.set(line.group, group)
       for (const entry of [whole, group]) {
+        if (line.state === 'left out') {
+          entry.left_out = (entry.left_out ?? 0) + 1
+          continue
+        }
         entry.planned += 1
         if (line.state === 'exercised') entry.exercised += 1
         else if (line.state === 'inapplicable') entry.inapplicable.push({ case: name, reason: line.reason })

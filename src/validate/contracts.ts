@@ -84,6 +84,8 @@ export interface Ledger {
   exercised(caseId: string): void
   /** The case cannot be judged on this server, and that is no fault: no such route, twin refused. */
   inapplicable(caseId: string, reason: string): void
+  /** The cell's time was up before the case was begun; it is no longer planned. */
+  leaveOut(caseId: string): void
   /** The case should have been judged and was not. A later `exercised` of the same case wins. */
   inconclusive(caseId: string, reason: string): void
 }
@@ -125,6 +127,13 @@ export interface Watch {
   left(response: HttpResponse, sent: string | Buffer, how: 'closed' | 'open' | 'closed unannounced'): void
 }
 
+/** What of the catalogue is played however short the cell is, and until when the rest is begun. */
+export interface CataloguePass {
+  core(caseId: string): boolean
+  /** `performance.now()` */
+  readonly ends: number
+}
+
 export interface SliceContext {
   /** `refapp/engine/arch` */
   readonly cell: string
@@ -139,6 +148,8 @@ export interface SliceContext {
   readonly signal: AbortSignal
   /** False for cases that are not to run: not chosen, or done before the server was started again. */
   wants(caseId: string): boolean
+  /** The first pass, where the cell has not the time for the whole catalogue. */
+  readonly pass?: CataloguePass
   /** Told at the begin of each try of a case, so that what befalls the process can be told to the cases of that moment. */
   began?(caseId: string): void
   /** Walkers of the Markov slice, or parallel lanes of another slice. */

@@ -2,6 +2,7 @@
 import { recorded } from '../../../wire/recording.ts'
 import type { Bench } from './bench.ts'
 import { wait } from './bench.ts'
+import { coreFirst, tooLate } from './pass.ts'
 import {
   bytesOf,
   inconclusive,
@@ -93,14 +94,19 @@ export class Conductor {
 
   /** Runs all trials once, then the suspects again and alone. */
   async run(trials: readonly Trial[], lanes: number): Promise<void> {
-    const { ledger } = this.#bench.context
+    const { context } = this.#bench
+    const { ledger } = context
     for (const trial of trials) ledger.plan(trial.id, trial.group)
     const suspects: Suspect[] = []
     await inLanes(
-      trials.filter(({ id }) => !this.#told.has(id)),
+      coreFirst(
+        context,
+        trials.filter(({ id }) => !this.#told.has(id))
+      ),
       lanes,
       async (trial) => {
         await this.#look
+        if (tooLate(context, trial.id)) return ledger.leaveOut(trial.id)
         if (this.#bench.aborted || this.lost) return ledger.inconclusive(trial.id, this.#why())
         const seen = await this.#once(trial)
         if (this.#settle(trial, seen)) return
