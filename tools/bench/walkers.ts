@@ -54,6 +54,7 @@ await markovSlice(loadMarkov(model!)).run({
   tally,
   ledger,
   vitals,
+  watch: () => undefined,
   report: (draft) => findings.report('markov', draft),
   note: (text) => console.error(text)
 })
