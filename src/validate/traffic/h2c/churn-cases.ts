@@ -1,7 +1,7 @@
 /** Streams, settings, pings, windows and GOAWAY on living connections. */
 import type { RandomStream } from '../../../kit/random.ts'
 import { DEFAULT_FRAME, SETTING } from '../../../wire/http2.ts'
-import { H2C_NUMBERS } from '../../catalogue/h2c/index.ts'
+import { H2C_CHURN_CASES } from '../../catalogue/h2c/index.ts'
 import { inapplicable, type Trial, type Verdict } from '../proof/trial.ts'
 import { churnTrial, type Asked, type Churn } from './churn.ts'
 import { getFields, postFields, toldStream, type Ground } from './ground.ts'
@@ -9,7 +9,7 @@ import { getFields, postFields, toldStream, type Ground } from './ground.ts'
 /** How long a closed window is watched, ms. */
 const WATCHED_MS = 150
 /** First window of the cases that open it by hand. */
-const FIRST_WINDOW = 100
+const FIRST_WINDOW = H2C_CHURN_CASES.find(({ id }) => id === 'settings-window')!.numbers['first']!
 /** Shortest response that can show how windows are kept. */
 const SHORTEST = 8
 
@@ -40,14 +40,14 @@ export function churnTrials(ground: Ground, random: RandomStream): Trial[] {
 /** Requests with a body of their own where the server takes one; their echo tells whose answer it is. */
 function shortStreams(churn: Churn): Promise<void> {
   const bodies = churn.ground.post?.echo === true
-  return churn.stream(H2C_NUMBERS.streams, 100, (i) =>
+  return churn.stream(churn.n('streams'), churn.n('most'), (i) =>
     bodies && i % 2 === 0 ? churn.post(churn.body(churn.random.int(1, 64))) : churn.get()
   )
 }
 
 function bodies(churn: Churn): Promise<void> {
-  return churn.stream(H2C_NUMBERS.bodies, H2C_NUMBERS.bodies, (i) =>
-    churn.post(churn.body(i === 0 ? 0 : churn.random.int(1, H2C_NUMBERS.body)))
+  return churn.stream(churn.n('bodies'), churn.n('bodies'), (i) =>
+    churn.post(churn.body(i === 0 ? 0 : churn.random.int(1, churn.n('body'))))
   )
 }
 
@@ -57,8 +57,8 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 /** Every second stream is reset by us, some before and some after its body; the others must not notice. */
 async function cancel(churn: Churn): Promise<void> {
   const { session, random, ground } = churn
-  const room = Math.max(1, Math.floor(churn.room(40) / 2))
-  for (let sent = 0; sent < H2C_NUMBERS.cancels; sent += room) {
+  const room = Math.max(1, Math.floor(churn.room(churn.n('most')) / 2))
+  for (let sent = 0; sent < churn.n('cancels'); sent += room) {
     const kept: Asked[] = []
     for (let i = 0; i < room; i++) {
       kept.push(ground.post === undefined ? churn.get() : churn.post(churn.body(random.int(1, 500))))
@@ -76,10 +76,10 @@ async function cancel(churn: Churn): Promise<void> {
 async function streamLimit(churn: Churn): Promise<Verdict | void> {
   const { session, ground } = churn
   const limit = session.inbound.peer.streams
-  if (limit > H2C_NUMBERS.limit) {
+  if (limit > churn.n('limit')) {
     const text =
       limit === Infinity ? 'the server sets no limit of streams' : `the server allows ${limit} streams`
-    await churn.stream(H2C_NUMBERS.limit, H2C_NUMBERS.limit, () => churn.get())
+    await churn.stream(churn.n('limit'), churn.n('limit'), () => churn.get())
     churn.ground.bench.context.tally.max('h2c_stream_limit', Number.isFinite(limit) ? limit : 0)
     return inapplicable(`${text}: one more was not tried`)
   }
@@ -93,11 +93,7 @@ async function streamLimit(churn: Churn): Promise<Verdict | void> {
   const body = churn.body(10)
   for (const stream of open) session.finish(stream, body)
   if (answered) {
-    churn.breach({
-      predicate: 'I-H2C-ACCEPTED',
-      title: `a stream above SETTINGS_MAX_CONCURRENT_STREAMS of ${limit} is served`,
-      symptom: 'above the limit'
-    })
+    churn.breach('above the limit', '', { evidence: { limit } })
   }
   // The connection may be ended for it (5.4.2).
   if (session.over || session.inbound.goaway !== undefined) return
@@ -108,7 +104,7 @@ async function pings(churn: Churn): Promise<void> {
   const { session, random } = churn
   const sent: string[] = []
   const asked: Asked[] = []
-  for (let i = 0; i < H2C_NUMBERS.pings; i++) {
+  for (let i = 0; i < churn.n('pings'); i++) {
     const payload = random.bytes(8)
     sent.push(payload.toString('hex'))
     session.ping(payload)
@@ -120,40 +116,29 @@ async function pings(churn: Churn): Promise<void> {
   const { pongs } = session.inbound
   const foreign = pongs.find((payload) => !sent.includes(payload))
   if (foreign !== undefined) {
-    churn.breach({
-      predicate: 'I-H2C-FRAMING',
-      title: `a PING is answered with other octets: ${foreign}`,
-      symptom: 'other octets',
-      proof: true
-    })
+    const told = `a PING is answered with other octets: ${foreign}`
+    churn.breach('framing', told, { symptom: 'other octets', proof: true })
   }
   if (pongs.length === sent.length) return
-  churn.breach({
-    predicate: 'I-H2C-HANG',
-    title: `${pongs.length} of ${sent.length} PINGs are answered (${session.ending})`,
-    symptom: 'ping not answered'
-  })
+  churn.breach('silence', `${pongs.length} of ${sent.length} PINGs are answered (${session.ending})`)
 }
 
 async function settingsAcks(churn: Churn): Promise<void> {
   const { session, random } = churn
   // In one segment: each is acknowledged for itself, however fast they come.
   session.settings(
-    ...Array.from({ length: H2C_NUMBERS.settings }, () => ({
+    ...Array.from({ length: churn.n('settings') }, () => ({
       [SETTING.INITIAL_WINDOW_SIZE]: random.int(20_000, 90_000),
       [SETTING.MAX_HEADER_LIST_SIZE]: 65_536
     }))
   )
   await churn.settle([churn.get()])
-  const due = H2C_NUMBERS.settings + 1
+  const due = churn.n('settings') + 1
   await session.until(() => session.inbound.settingsAcks >= due)
   churn.framing()
   if (session.inbound.settingsAcks >= due) return
-  churn.breach({
-    predicate: 'I-H2C-HANG',
-    title: `${session.inbound.settingsAcks} of ${due} SETTINGS are acknowledged (${session.ending})`,
-    symptom: 'settings not acknowledged'
-  })
+  const { settingsAcks: acks } = session.inbound
+  churn.breach('silence', `${acks} of ${due} SETTINGS are acknowledged (${session.ending})`)
 }
 
 /** Responses must stay readable while the table goes; the decoder is strict. */
@@ -213,7 +198,7 @@ async function frameSize(churn: Churn): Promise<void> {
     const acks = session.inbound.settingsAcks
     session.settings({ [SETTING.MAX_FRAME_SIZE]: size })
     await session.until(() => session.inbound.settingsAcks > acks)
-    await churn.settle([churn.post(churn.body(H2C_NUMBERS.body))])
+    await churn.settle([churn.post(churn.body(churn.n('body')))])
   }
 }
 
@@ -233,16 +218,12 @@ async function windowTiny(churn: Churn): Promise<Verdict | void> {
   const asked = longRequest(churn, 200)
   if (asked === undefined) return inapplicable(SHORT)
   const { stream } = asked
-  for (let i = 0; i < H2C_NUMBERS.tiny && !session.settled(stream); i++) {
+  for (let i = 0; i < churn.n('tiny') && !session.settled(stream); i++) {
     session.grant(stream.id, 1)
     const came = await session.until(() => stream.counted > i || session.settled(stream))
     churn.framing()
     if (!came) {
-      churn.breach({
-        predicate: 'I-H2C-HANG',
-        title: `a window that opens by one byte lets nothing through after ${stream.counted} bytes`,
-        symptom: 'tiny window'
-      })
+      churn.breach('silence', `nothing comes through after ${stream.counted} bytes`)
     }
   }
   session.grant(stream.id, 65_535)
@@ -252,7 +233,7 @@ async function windowTiny(churn: Churn): Promise<Verdict | void> {
 /** The server must open its windows again, or a long body never ends. */
 async function upload(churn: Churn): Promise<void> {
   const { session } = churn
-  const asked = churn.post(churn.body(H2C_NUMBERS.upload))
+  const asked = churn.post(churn.body(churn.n('upload')))
   await session.settle([asked.stream])
   churn.check(asked)
 }
@@ -260,7 +241,7 @@ async function upload(churn: Churn): Promise<void> {
 /** Streams from before the GOAWAY are finished, or the connection ends (6.8). */
 async function goaway(churn: Churn): Promise<void> {
   const { session, random } = churn
-  const asked = Array.from({ length: churn.room(8) }, () =>
+  const asked = Array.from({ length: churn.room(churn.n('streams')) }, () =>
     churn.ground.post === undefined ? churn.get() : churn.post(churn.body(random.int(1, 2000)))
   )
   session.goaway()
@@ -268,11 +249,7 @@ async function goaway(churn: Churn): Promise<void> {
   churn.framing()
   for (const { stream } of asked) {
     if (session.settled(stream)) continue
-    churn.breach({
-      predicate: 'I-H2C-HANG',
-      title: `after GOAWAY of the client an open stream is neither finished nor ended: ${toldStream(session, stream)}`,
-      symptom: 'open streams after GOAWAY'
-    })
+    churn.breach('silence', `an open stream is neither finished nor ended: ${toldStream(session, stream)}`)
   }
   for (const one of asked) if (one.stream.answered) churn.check(one)
 }

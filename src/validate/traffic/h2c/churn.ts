@@ -1,23 +1,14 @@
 /** What the churn cases share: one living session, requests on it, and the verdict over their answers. */
 import type { RandomStream } from '../../../kit/random.ts'
 import { errorCode } from '../../../wire/http2.ts'
-import { H2C_CHURN_CASES, type H2cChurnId } from '../../catalogue/h2c/index.ts'
-import {
-  broken,
-  inconclusive,
-  KEPT,
-  type Breach,
-  type Shot,
-  type Trial,
-  type Verdict
-} from '../proof/trial.ts'
+import { H2C_CHURN_CASES, type H2cChurnCase } from '../../catalogue/h2c/index.ts'
+import { inconclusive, KEPT, type Breach, type Shot, type Trial, type Verdict } from '../proof/trial.ts'
 import { getFields, plain, postFields, toldStream, wrongContent, type Ground } from './ground.ts'
 import type { Stream } from './inbound.ts'
 import { Session, type SessionOptions } from './session.ts'
+import { convicted } from './told.ts'
 
 const SHED = new Set([errorCode('ENHANCE_YOUR_CALM'), errorCode('REFUSED_STREAM')])
-
-type Facts = Pick<Breach, 'predicate' | 'title' | 'symptom'> & Partial<Breach>
 
 /** A request of ours, and what must come back. */
 export interface Asked {
@@ -38,21 +29,25 @@ export class Churn {
   readonly ground: Ground
   readonly session: Session
   readonly random: RandomStream
-  readonly #case: (typeof H2C_CHURN_CASES)[number]
+  readonly #case: H2cChurnCase
 
-  constructor(ground: Ground, session: Session, random: RandomStream, id: H2cChurnId) {
+  constructor(ground: Ground, session: Session, random: RandomStream, id: string) {
     this.ground = ground
     this.session = session
     this.random = random
     this.#case = H2C_CHURN_CASES.find((entry) => entry.id === id)!
   }
 
-  breach(facts: Facts): never {
-    throw new Judged(broken({ severity: 'MED', standard: this.#case.standard, ...facts }))
+  /** @param told what was seen */
+  breach(as: string, told: string, facts: Partial<Breach> = {}): never {
+    throw new Judged(convicted(this.#case, as, told, facts))
   }
 
-  get title(): string {
-    return this.#case.title
+  /** A figure of the case. */
+  n(name: string): number {
+    const value = this.#case.numbers[name]
+    if (value === undefined) throw new Error(`the case ${this.#case.id} has no figure "${name}"`)
+    return value
   }
 
   /** Streams that may be open at once. */
@@ -78,21 +73,12 @@ export class Churn {
   framing(): void {
     const { fault, http1 } = this.session
     if (fault !== undefined) {
-      this.breach({
-        predicate: 'I-H2C-FRAMING',
-        standard: fault.standard,
-        title: `${this.title}: ${fault.title}`,
-        symptom: fault.symptom,
-        proof: true
-      })
+      const { standard, symptom, title } = fault
+      this.breach('framing', title, { standard, symptom, proof: true })
     }
     if (http1 !== undefined) {
-      this.breach({
-        predicate: 'I-H2C-FRAMING',
-        title: `${this.title}: the server sends "${http1}" into an HTTP/2 connection`,
-        symptom: 'HTTP/1 in HTTP/2',
-        proof: true
-      })
+      const told = `the server sends "${http1}" into an HTTP/2 connection`
+      this.breach('framing', told, { symptom: 'HTTP/1 in HTTP/2', proof: true })
     }
   }
 
@@ -105,33 +91,20 @@ export class Churn {
       if (code !== undefined && SHED.has(code))
         throw new Judged(inconclusive(`the server sheds load: ${toldStream(session, stream)}`))
       const silent = stream.reset === undefined && session.open && session.inbound.goaway === undefined
-      this.breach({
-        predicate: silent ? 'I-H2C-HANG' : 'I-H2C-REFUSED',
-        title: `${this.title}: stream ${stream.id} ends with ${toldStream(session, stream)}`,
-        symptom: silent ? 'no answer' : 'refused'
-      })
+      this.breach(
+        silent ? 'silence' : 'refused',
+        `stream ${stream.id} ends with ${toldStream(session, stream)}`
+      )
     }
     const status = body === undefined ? ground.get.status : ground.post!.status
     if (stream.status !== status) {
       if ([413, 429, 503].includes(stream.status!))
         throw new Judged(inconclusive(`the server limits: status ${stream.status!}`))
-      this.breach({
-        predicate: 'I-H2C-REFUSED',
-        title: `${this.title}: stream ${stream.id} is answered ${stream.status!} in place of ${status}`,
-        symptom: 'other status',
-        proof: true
-      })
+      const told = `stream ${stream.id} is answered ${stream.status!} in place of ${status}`
+      this.breach('refused', told, { proof: true })
     }
     const wrong = wrongContent(ground, stream, body)
-    if (wrong !== undefined) {
-      this.breach({
-        predicate: 'I-H2C-INTEGRITY',
-        severity: 'HIGH',
-        title: `${this.title}: stream ${stream.id} gets ${wrong}`,
-        symptom: 'wrong answer',
-        proof: true
-      })
-    }
+    if (wrong !== undefined) this.breach('wrong answer', `stream ${stream.id} gets ${wrong}`, { proof: true })
     session.bench.context.tally.add('h2c_streams_answered')
   }
 
@@ -163,7 +136,7 @@ export class Churn {
 export function churnTrial(
   ground: Ground,
   random: RandomStream,
-  id: H2cChurnId,
+  id: string,
   run: (churn: Churn) => Promise<Verdict | void>,
   options: SessionOptions = {}
 ): Trial {

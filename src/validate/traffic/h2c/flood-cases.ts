@@ -1,190 +1,122 @@
-/** Abuse in bounds: the server may answer, refuse or end the connection; the others are served all the while. */
+/** Abuse in bounds: the server may serve it, refuse it or end the connection; others are served all the while. */
 import type { RandomStream } from '../../../kit/random.ts'
-import { encodeInteger, HpackEncoder } from '../../../wire/hpack.ts'
+import { H2C_FLOOD_CASES, H2C_PLAYED_FLOODS, type H2cFloodCase } from '../../catalogue/h2c/index.ts'
 import {
-  encodeFrame,
-  FLAG,
-  FRAME,
-  headerFrames,
-  pingFrame,
-  rstStream,
-  SETTING,
-  settingsFrame,
-  windowUpdate
-} from '../../../wire/http2.ts'
-import { H2C_FLOOD_CASES, H2C_NUMBERS, type H2cFloodId } from '../../catalogue/h2c/index.ts'
-import { wait } from '../proof/bench.ts'
-import {
-  broken,
   inapplicable,
   inconclusive,
   KEPT,
+  type Breach,
   type Shot,
   type Trial,
   type Verdict
 } from '../proof/trial.ts'
-import { getFields, plain, postFields, toldStream, type Ground } from './ground.ts'
-import { Session, type SessionOptions } from './session.ts'
+import { controlOf, flood, planOf, reactionOf, type Flooded } from './flood.ts'
+import { PLAYED, type Played } from './flood-played.ts'
+import { plain, toldStream, wrongContent, type Ground } from './ground.ts'
+import { convicted, type Spec } from './told.ts'
+import type { Victims } from './victims.ts'
 
-/** Frames between two turns of our own loop. */
-const BURST = 50
-const STALLED_MS = 300
+/** What a flood came to, for people who compare servers. */
+export type Told = Map<string, string>
 
-interface Flood {
-  /** Sends; may return a verdict where nothing can be sent. */
-  send(session: Session, ground: Ground): Promise<Verdict | void>
-  /** The connection must serve on, or end; undefined where nothing more can be sent on it. */
-  after: boolean
-  options?: SessionOptions
+interface Floods {
+  ground: Ground
+  victims: Victims
+  told: Told
 }
 
-/** So many units in bursts, as long as the server takes them. */
-async function burst(session: Session, units: number, unit: (i: number) => Buffer): Promise<void> {
-  for (let i = 0; i < units && session.open && session.inbound.goaway === undefined; i += BURST) {
-    const frames = Array.from({ length: Math.min(BURST, units - i) }, (_, j) => unit(i + j))
-    if (!(await session.write(...frames))) return
-    await session.until(() => false, 1)
-  }
-}
-
-/** The next stream of ours, opened by the frames of the flood. */
-function next(session: Session, method = 'GET'): number {
-  const id = Math.max(-1, ...session.inbound.streams.keys()) + 2
-  session.expect(id, method)
-  return id
-}
-
-const FLOODS: Record<H2cFloodId, Flood> = {
-  'rapid-reset': {
-    after: true,
-    send: (session, ground) => {
-      const block = new HpackEncoder().encode(getFields(ground))
-      return burst(session, H2C_NUMBERS.resets, () => {
-        const id = next(session)
-        session.inbound.streams.get(id)!.cancelled = true
-        return Buffer.concat([headerFrames(id, block, { endStream: true }), rstStream(id, 8)])
-      })
-    }
-  },
-  'reset-by-server': {
-    after: true,
-    send: async (session, ground) => {
-      if (ground.post === undefined) return inapplicable(ground.noBody)
-      const block = new HpackEncoder().encode(postFields(ground))
-      await burst(session, H2C_NUMBERS.badStreams, () => {
-        const id = next(session, 'POST')
-        return Buffer.concat([headerFrames(id, block, { endStream: false }), windowUpdate(id, 0)])
-      })
-    }
-  },
-  'ping-flood': {
-    after: true,
-    send: (session) =>
-      burst(session, H2C_NUMBERS.flood, (i) => pingFrame(Buffer.from(i.toString().padStart(8, '0'))))
-  },
-  'settings-flood': {
-    after: true,
-    send: (session) =>
-      burst(session, H2C_NUMBERS.flood, (i) => {
-        const values = { [SETTING.INITIAL_WINDOW_SIZE]: 65_535 - (i % 2) }
-        session.inbound.offer(values)
-        return settingsFrame(values)
-      })
-  },
-  'empty-data': {
-    after: true,
-    send: async (session, ground) => {
-      if (ground.post === undefined) return inapplicable(ground.noBody)
-      const id = next(session, 'POST')
-      await session.write(
-        headerFrames(id, new HpackEncoder().encode(postFields(ground)), { endStream: false })
-      )
-      await burst(session, H2C_NUMBERS.flood, () => encodeFrame({ type: FRAME.DATA, stream: id }))
-    }
-  },
-  'continuation-flood': {
-    after: false,
-    send: async (session, ground) => {
-      const id = next(session)
-      const block = new HpackEncoder().encode(getFields(ground))
-      await session.write(
-        encodeFrame({ type: FRAME.HEADERS, flags: FLAG.END_STREAM, stream: id, payload: block })
-      )
-      await burst(session, H2C_NUMBERS.continuations, (i) => {
-        // A literal that is not indexed (RFC 7541 6.2.2), so that every frame can be decoded.
-        const name = Buffer.from(`x-flood-${i}`)
-        const value = Buffer.alloc(400, 0x61)
-        const payload = Buffer.concat([
-          Buffer.from([0]),
-          encodeInteger(name.length, 7),
-          name,
-          encodeInteger(value.length, 7),
-          value
-        ])
-        return encodeFrame({ type: FRAME.CONTINUATION, stream: id, payload })
-      })
-    }
-  },
-  'window-stall': {
-    after: false,
-    options: { settings: { [SETTING.INITIAL_WINDOW_SIZE]: 0 }, refill: false },
-    send: async (session, ground) => {
-      const count = Math.min(H2C_NUMBERS.stalled, session.inbound.peer.streams)
-      for (let i = 0; i < count; i++) {
-        if (ground.post === undefined) session.request(getFields(ground))
-        else session.request(postFields(ground), { body: Buffer.alloc(20_000, 0x61) })
-      }
-      await session.until(() => session.over, STALLED_MS)
-    }
-  }
-}
-
-export function floodTrials(ground: Ground, random: RandomStream): Trial[] {
-  return random.shuffle(H2C_FLOOD_CASES).map(({ id, title }) => ({
-    id,
-    group: 'flood',
+export function floodTrials(floods: Floods, random: RandomStream): Trial[] {
+  const { ground } = floods
+  const trial = (spec: Spec & { group: string }, shoot: () => Promise<Shot>): Trial => ({
+    id: spec.id,
+    group: spec.group,
     twin: () => plain(ground),
-    shoot: () => shoot(ground, id, title)
-  }))
+    shoot: () => watched(floods, spec, shoot)
+  })
+  return [
+    // Those that wait begin first.
+    ...H2C_PLAYED_FLOODS.map((spec) =>
+      trial(spec, async () => played(floods, spec, await PLAYED[spec.id]!(ground, spec)))
+    ),
+    ...random.shuffle(H2C_FLOOD_CASES).map((spec) => trial(spec, () => shoot(floods, spec)))
+  ]
 }
 
-async function shoot(ground: Ground, id: H2cFloodId, title: string): Promise<Shot> {
-  const flood = FLOODS[id]
-  const session = await Session.open(ground.bench, flood.options)
-  if (typeof session === 'string') return { verdict: inconclusive(session) }
-  const { transcript } = session.connection
+/** Others are asked for all the time of the flood. */
+async function watched(
+  { ground, victims, told }: Floods,
+  spec: Spec,
+  shoot: () => Promise<Shot>
+): Promise<Shot> {
+  const from = performance.now()
+  const shot = await shoot()
+  const { failed, slowestMs } = await victims.since(from)
+  const text = told.get(spec.id)
+  if (text !== undefined) told.set(spec.id, `${text}, others within ${slowestMs} ms`)
+  if (failed === undefined || ground.bench.stalled(from)) return shot
+  const facts = { standard: 'availability', evidence: { slowest_ms: slowestMs, flood: text ?? '' } }
+  return { ...shot, verdict: convicted(spec, 'others not served', failed, facts) }
+}
+
+function played({ told }: Floods, spec: Spec, { shot, what }: Played): Shot {
+  if (what !== undefined) told.set(spec.id, what)
+  return shot
+}
+
+async function shoot({ ground, told }: Floods, spec: H2cFloodCase): Promise<Shot> {
+  if (spec.needs === 'body' && ground.post === undefined) return { verdict: inapplicable(ground.noBody) }
+  const refused = (await control(ground, spec)) && (await control(ground, spec))
+  if (refused) return { verdict: inapplicable(`so few that they must be served are not: ${refused}`) }
+  const flooded = await flood(ground, planOf(spec))
+  if (typeof flooded === 'string') return { verdict: inconclusive(flooded) }
+  const { session, units, reaction } = flooded
+  const { tally } = ground.bench.context
+  told.set(spec.id, `${units} (${reaction})`)
+  tally.add('h2c_flood_units', units)
+  tally.max(`h2c_${spec.id.replaceAll('-', '_')}_units`, units)
   try {
-    const early = await flood.send(session, ground)
-    if (early !== undefined) return { verdict: early, transcript }
-    await wait(0)
-    if (!flood.after) return { verdict: KEPT, transcript }
-    return { verdict: await goesOn(session, ground, title), transcript }
+    return { verdict: verdictOf(spec, flooded), transcript: session.connection.transcript }
+  } finally {
+    session.destroy()
+  }
+}
+
+/** A few units in their right form, and the request behind them: what is wrong with the answer, or undefined. */
+async function control(ground: Ground, spec: H2cFloodCase): Promise<string | undefined> {
+  const few = await flood(ground, controlOf(spec))
+  if (typeof few === 'string') return few
+  const { session, last } = few
+  try {
+    if (session.fault !== undefined) return session.fault.title
+    const farewell = session.inbound.goaway === undefined || session.inbound.goaway.code === 0
+    if (last?.answered !== true)
+      return spec.control.mayEnd && farewell && (session.over || session.inbound.goaway !== undefined)
+        ? undefined
+        : last === undefined
+          ? reactionOf(session)
+          : toldStream(session, last)
+    const posts = spec.needs === 'body'
+    const status = posts ? ground.post!.status : ground.get.status
+    if (last.status !== status) return `status ${last.status!} in place of ${status}`
+    return wrongContent(ground, last, posts ? Buffer.from('abc') : undefined)
   } finally {
     session.destroy()
   }
 }
 
 /** After the flood the connection serves on, refuses, or ends; it does not fall silent. */
-async function goesOn(session: Session, ground: Ground, title: string): Promise<Verdict> {
-  const stream = session.request(getFields(ground))
-  await session.settle([stream])
+function verdictOf(spec: H2cFloodCase, flooded: Flooded): Verdict {
+  const { session, units, bytes, reaction, streams, last } = flooded
+  const evidence: Breach['evidence'] = { units, bytes, reaction }
   if (session.fault !== undefined) {
-    const { fault } = session
-    return broken({
-      predicate: 'I-H2C-FRAMING',
-      severity: 'MED',
-      standard: fault.standard,
-      title: `${title}: ${fault.title}`,
-      symptom: fault.symptom,
-      proof: true
-    })
+    const { standard, symptom, title } = session.fault
+    return convicted(spec, 'framing', title, { standard, symptom, evidence, proof: true })
   }
-  if (session.settled(stream) || session.inbound.goaway !== undefined) return KEPT
-  return broken({
-    predicate: 'I-H2C-HANG',
-    severity: 'MED',
-    standard: 'RFC 9113 5.4',
-    title: `after ${title} the connection is neither served nor ended: ${toldStream(session, stream)}`,
-    symptom: 'silence after flood'
-  })
+  const settled = last === undefined || session.settled(last) || session.inbound.goaway !== undefined
+  if (!settled) return convicted(spec, 'silence', `(${toldStream(session, last)})`, { evidence })
+  const bounded = spec.wrong.some(({ as }) => as === 'no visible bound')
+  const taken = streams.some(({ answered, status }) => answered && status! < 400)
+  if (bounded && taken && units === spec.units && reaction === 'none')
+    return convicted(spec, 'no visible bound', `${units} units of ${bytes} bytes in all`, { evidence })
+  return KEPT
 }

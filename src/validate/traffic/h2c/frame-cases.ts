@@ -1,11 +1,11 @@
-/** The frame cases of the catalogue as bytes and as trials. */
+/** The frame cases of the catalogue as trials. */
+import { FLAG, PREFACE, readSettings, SETTING, settingsFrame } from '../../../wire/http2.ts'
 import type { RandomStream } from '../../../kit/random.ts'
-import { HpackEncoder, type Field } from '../../../wire/hpack.ts'
-import { encodeFrame, FLAG, FRAME, PREFACE, readSettings, settingsFrame } from '../../../wire/http2.ts'
-import { H2C_FRAME_CASES, type H2cBlock, type H2cFrame, type H2cFrameCase } from '../../catalogue/h2c/index.ts'
+import { H2C_FRAME_CASES, type H2cFrame, type H2cFrameCase } from '../../catalogue/h2c/index.ts'
 import { wait } from '../proof/bench.ts'
-import { inapplicable, inconclusive, type Shot, type Trial } from '../proof/trial.ts'
-import { getFields, plain, posted, postFields, type Ground } from './ground.ts'
+import { inapplicable, inconclusive, type Shot, type Trial, type Verdict } from '../proof/trial.ts'
+import { frameBytes, methodOf, type Making } from './frames.ts'
+import { plain, posted, type Ground } from './ground.ts'
 import { judge } from './judge.ts'
 import { OUR_SETTINGS, Session } from './session.ts'
 
@@ -13,47 +13,8 @@ import { OUR_SETTINGS, Session } from './session.ts'
 const MOST_OVERLONG = 4 << 20
 /** Between the bytes of a case that is sent bytewise, ms. */
 const DRIP_MS = 2
-
-/** Fields of a block. A lenient GET is a POST to the echo, which tells what the handler saw. */
-function fieldsOf(ground: Ground, block: H2cBlock, asEcho: boolean): Field[] {
-  const { drop = [], first = [], add = [], twice = [], late = [] } = block
-  if (block.of === 'none') return [...first, ...add]
-  const base = block.of === 'post' || asEcho ? postFields(ground) : getFields(ground)
-  const again = (names: readonly string[]): Field[] => base.filter(([name]) => names.includes(name))
-  const kept = base.filter(([name]) => !drop.includes(name))
-  const pseudo = kept.filter(([name]) => name.startsWith(':'))
-  const plain = kept.filter(([name]) => !name.startsWith(':'))
-  return [...first, ...pseudo, ...again(twice), ...plain, ...add, ...again(late)]
-}
-
-function blockBytes(ground: Ground, block: H2cBlock, asEcho: boolean): Buffer {
-  const bytes = Buffer.concat([
-    Buffer.from(block.head ?? '', 'hex'),
-    new HpackEncoder().encode(fieldsOf(ground, block, asEcho)),
-    Buffer.from(block.hex ?? '', 'hex')
-  ])
-  const [from = 0, to] = block.slice ?? []
-  return bytes.subarray(from, to)
-}
-
-/** Bytes of a frame of a case. @param most the server's SETTINGS_MAX_FRAME_SIZE */
-export function frameBytes(ground: Ground, frame: H2cFrame, most: number, asEcho = false): Buffer {
-  const parts = [
-    Buffer.from(frame.before ?? '', 'hex'),
-    frame.block === undefined ? Buffer.alloc(0) : blockBytes(ground, frame.block, asEcho),
-    Buffer.from(frame.hex ?? '', 'hex')
-  ]
-  let payload = Buffer.concat(parts)
-  if (frame.overlong === true)
-    payload = Buffer.concat([payload, Buffer.alloc(Math.max(0, most + 1 - payload.length), 0x61)])
-  return encodeFrame({
-    type: typeof frame.type === 'number' ? frame.type : FRAME[frame.type],
-    flags: frame.flags,
-    stream: frame.stream,
-    payload,
-    ...(frame.reserved === undefined ? {} : { reserved: frame.reserved })
-  })
-}
+/** Tells that the frames before were read. */
+const PROBE = Buffer.from('was read')
 
 export function frameTrials(ground: Ground, random: RandomStream): Trial[] {
   return H2C_FRAME_CASES.map((spec) => ({
@@ -63,39 +24,83 @@ export function frameTrials(ground: Ground, random: RandomStream): Trial[] {
       spec.needs === 'body' && ground.post !== undefined
         ? posted(ground, Buffer.from(random.hex(12)))
         : plain(ground),
-    shoot: () => shoot(ground, spec)
+    shoot: async () => {
+      if (spec.needs === 'body' && ground.post === undefined) return { verdict: inapplicable(ground.noBody) }
+      const refused = await beside(ground, spec)
+      return refused === undefined ? shoot(ground, spec) : { verdict: refused }
+    }
   }))
+}
+
+/** The well-formed case beside it: what a server does not take in its right form tells nothing in its wrong form. */
+async function beside(ground: Ground, { twin }: H2cFrameCase): Promise<Verdict | undefined> {
+  const spec = H2C_FRAME_CASES.find(({ id }) => id === twin)
+  if (spec === undefined || (spec.needs === 'body' && ground.post === undefined)) return undefined
+  let verdict: Verdict | undefined
+  for (let attempt = 0; attempt < 2; attempt++) {
+    ;({ verdict } = await shoot(ground, spec))
+    if (verdict.kind === 'kept') return undefined
+  }
+  const told = verdict!.kind === 'broken' ? verdict!.breach.title : 'nothing was learned'
+  return verdict!.kind === 'broken' ? inapplicable(`its twin ${spec.id} is not served: ${told}`) : verdict
 }
 
 async function shoot(ground: Ground, spec: H2cFrameCase): Promise<Shot> {
   const { bench } = ground
-  if (spec.needs === 'body' && ground.post === undefined) return { verdict: inapplicable(ground.noBody) }
-  const asEcho = spec.lenient && ground.post?.echo === true
+  const asEcho = spec.expect === 'field' && ground.post?.echo === true
+  const ours = spec.window === undefined ? {} : { [SETTING.INITIAL_WINDOW_SIZE]: spec.window }
   const alone = spec.bytewise || spec.bare || spec.expect === 'preface'
-  const session = alone ? new Session(bench, await bench.connect()) : await Session.open(bench)
+  const session = alone
+    ? new Session(bench, await bench.connect())
+    : await Session.open(bench, { settings: ours, refill: spec.window === undefined })
   if (typeof session === 'string') return { verdict: inconclusive(session) }
   const { transcript } = session.connection
   try {
-    const most = session.inbound.peer.frame
-    const longest = spec.frames.some(({ overlong }) => overlong === true) ? most + 1 : 0
-    if (longest > MOST_OVERLONG)
-      return { verdict: inapplicable(`the server takes frames of ${most} bytes`), transcript }
+    const making: Making = { ground, asEcho, most: session.inbound.peer.frame }
+    const overlong = spec.frames.some((frame) => frame.overlong === true)
+    if (overlong && making.most >= MOST_OVERLONG)
+      return { verdict: inapplicable(`the server takes frames of ${making.most} bytes`), transcript }
     for (const { stream, block } of spec.frames)
-      if (stream > 0) session.expect(stream, block?.of === 'post' || asEcho ? 'POST' : 'GET')
+      if (stream > 0) session.expect(stream, methodOf(block, asEcho))
     for (const { type, flags, hex } of spec.frames) {
       if (type === 'SETTINGS' && (flags & FLAG.ACK) === 0)
         session.inbound.offer(Object.fromEntries(readSettings(Buffer.from(hex ?? '', 'hex'))))
     }
-    const frames = Buffer.concat(spec.frames.map((frame) => frameBytes(ground, frame, most, asEcho)))
-    const bytes = alone ? Buffer.concat([opening(session, spec), frames]) : frames
-    const before = session.connection.bytesAccepted
-    const sent = spec.bytewise ? await dripped(session, bytes) : await session.write(bytes)
-    if (!sent && session.connection.bytesAccepted === before && session.open)
-      return { verdict: inconclusive('the frames were not taken by this machine'), transcript }
+    const unsent = await send(session, spec, making, alone ? opening(session, spec) : Buffer.alloc(0))
+    // Only a frame that is too long may be refused by its head; what did not leave proves nothing else.
+    if (unsent !== undefined && !overlong) return { verdict: inconclusive(unsent), transcript }
     return { verdict: await judge(ground, spec, session, endsStream(spec)), transcript }
   } finally {
     session.destroy()
   }
+}
+
+/** Sends the frames; what kept one from leaving, if anything did. */
+async function send(
+  session: Session,
+  spec: H2cFrameCase,
+  making: Making,
+  first: Buffer
+): Promise<string | undefined> {
+  let held = [first]
+  const flush = async (): Promise<boolean> => {
+    const bytes = Buffer.concat(held.splice(0))
+    return spec.bytewise ? dripped(session, bytes) : session.write(bytes)
+  }
+  for (const frame of spec.frames) {
+    if (frame.after !== undefined && (!(await flush()) || !(await reached(session, frame))))
+      return session.open ? 'the frames before were not answered' : 'closed before all frames were sent'
+    held = [...held, frameBytes(making, frame)]
+  }
+  return (await flush()) ? undefined : 'closed before all frames were sent'
+}
+
+/** What a frame waits for. */
+async function reached(session: Session, { after }: H2cFrame): Promise<boolean> {
+  const stream = session.inbound.streams.get(1)
+  if (after === 'answer') return session.until(() => stream !== undefined && session.settled(stream))
+  session.ping(PROBE)
+  return session.until(() => session.inbound.pongs.includes(PROBE.toString('hex')))
 }
 
 /** A byte at a time; the pause keeps the kernel from joining them. */

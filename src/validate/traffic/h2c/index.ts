@@ -1,53 +1,58 @@
 /** Slice 3: HTTP/2 in clear, with prior knowledge and by upgrade: frames, churn, abuse in bounds, deaths at chosen moments. */
+import type { RandomStream } from '../../../kit/random.ts'
 import type { FindingDraft, Slice, SliceContext } from '../../contracts.ts'
 import {
   H2C_CHURN_CASES,
   H2C_FLOOD_CASES,
   H2C_FRAME_CASES,
-  H2C_KILL_STAGES,
-  H2C_KILL_WAYS,
-  H2C_UPGRADE_CASES
+  H2C_PLAYED_FLOODS,
+  H2C_PRIOR_CASES,
+  H2C_STAGES,
+  H2C_UPGRADE_CASES,
+  stageCaseId
 } from '../../catalogue/h2c/index.ts'
 import { Bench, wait } from '../proof/bench.ts'
 import { Conductor } from '../proof/conduct.ts'
 import { Holding } from '../proof/holding.ts'
 import { nothingRemains } from '../proof/remains.ts'
+import type { Trial } from '../proof/trial.ts'
 import { churnTrials } from './churn-cases.ts'
-import { floodTrials } from './flood-cases.ts'
+import { floodTrials, type Told } from './flood-cases.ts'
 import { frameTrials } from './frame-cases.ts'
 import { elder, learn, plain, type Ground } from './ground.ts'
 import { deathsOf, killTrials, type KillGround } from './kill-cases.ts'
+import { priorTrials } from './prior-cases.ts'
 import { upgradeTrials, type UpgradeGround } from './upgrade-cases.ts'
+import { Victims } from './victims.ts'
 
 const LANES = 12
 /** Hundreds of streams beside each other would measure our own machine. */
-const CHURN_LANES = 2
-const LEAK_CASE = 'nothing-remains'
+const HEAVY_LANES = 3
 const BETWEEN_ROUNDS_MS = 250
 /** Cases of a later round. */
 const LATER = 24
+const LATER_HEAVY = 4
 
 /** The slice; see `Slice`. */
 export const h2cSlice: Slice = { name: 'h2c', run }
 
-const PRIOR = [
-  ...H2C_FRAME_CASES.map(({ id, group }) => ({ id, group: group })),
-  ...H2C_CHURN_CASES.map(({ id }) => ({ id: id, group: 'churn' })),
-  ...H2C_FLOOD_CASES.map(({ id }) => ({ id: id, group: 'flood' }))
-]
-const UPGRADE = H2C_UPGRADE_CASES.map(({ id }) => ({ id, group: 'upgrade' }))
-const KILLS = H2C_KILL_STAGES.flatMap((stage) =>
-  H2C_KILL_WAYS.map((way) => ({ id: `kill-${stage.id}-${way.id}`, group: 'kill', over: stage.over }))
+const NEED_PRIOR = [...H2C_FRAME_CASES, ...H2C_CHURN_CASES, ...H2C_FLOOD_CASES, ...H2C_PLAYED_FLOODS]
+const STAGES = H2C_STAGES.stages.flatMap(({ id, group }) =>
+  H2C_STAGES.ways.map((way) => ({ id: stageCaseId(id, way.id), group, way: way.id }))
 )
-const CASES = [...PRIOR, ...UPGRADE, ...KILLS, { id: LEAK_CASE, group: 'leak' }]
+const LEAK = H2C_STAGES.remains
+const CASES = [...NEED_PRIOR, ...H2C_PRIOR_CASES, ...H2C_UPGRADE_CASES, ...STAGES, LEAK]
+/** Their clients wait, and all at once. */
+const PAUSES = new Set(STAGES.filter(({ way }) => way === 'pause').map(({ id }) => id))
 
 async function run(outer: SliceContext): Promise<void> {
   const { ledger, capabilities, tally } = outer
-  for (const { id, group } of CASES) ledger.plan(id, group)
+  const wanted = CASES.filter(({ id }) => outer.wants(id))
+  for (const { id, group } of wanted) ledger.plan(id, group)
   tally.add('h2c_route_probed')
   tally.set('h2c_route_present', capabilities.routes.h2c === undefined ? 0 : 1)
   if (capabilities.routes.h2c === undefined && !capabilities.http1) {
-    for (const { id } of CASES)
+    for (const { id } of wanted)
       ledger.inapplicable(id, `no HTTP/2 in clear: ${capabilities.missing.h2c ?? 'not probed'}`)
     return
   }
@@ -63,25 +68,26 @@ async function run(outer: SliceContext): Promise<void> {
 async function play(bench: Bench): Promise<void> {
   const { context } = bench
   const { ledger, capabilities } = context
-  const giveUp = (cases: readonly { id: string }[], reason: string): void => {
-    for (const { id } of cases) ledger.inconclusive(id, reason)
+  const wanted = <T extends { id: string }>(cases: readonly T[]): T[] =>
+    cases.filter(({ id }) => context.wants(id))
+  const giveUp = (reason: string): void => {
+    for (const { id } of wanted(CASES)) ledger.inconclusive(id, reason)
   }
   let prior: Ground | undefined
   if (capabilities.routes.h2c === undefined && context.target.routes.h2c !== undefined)
     return giveUp(
-      CASES,
       `HTTP/2 in clear is declared, and was not found: ${capabilities.missing.h2c ?? 'not probed'}`
     )
   if (capabilities.http1) {
     const refused = await bench.learn()
-    if (refused !== undefined) return giveUp(CASES, `the control request GET ${bench.path}: ${refused}`)
+    if (refused !== undefined) return giveUp(`the control request GET ${bench.path}: ${refused}`)
   }
   if (capabilities.h2cPrior) {
     const learned = await learn(bench)
     if (typeof learned === 'string') {
       const reason = `the preface is answered, and the plain request over HTTP/2 is not: ${learned}`
       context.note(reason)
-      return giveUp(CASES, reason)
+      return giveUp(reason)
     }
     prior = learned
     if (prior.noBody !== '') context.note(`cases that need a body are not judged: ${prior.noBody}`)
@@ -89,7 +95,7 @@ async function play(bench: Bench): Promise<void> {
     bench.elder = () => elder(learned)
   } else {
     const reason = `no HTTP/2 with prior knowledge: ${capabilities.missing.h2c ?? capabilities.routes.h2c?.seen ?? 'not probed'}`
-    for (const { id } of PRIOR) ledger.inapplicable(id, reason)
+    for (const { id } of wanted(NEED_PRIOR)) ledger.inapplicable(id, reason)
   }
   const upgrade: UpgradeGround | undefined = capabilities.http1
     ? {
@@ -101,37 +107,88 @@ async function play(bench: Bench): Promise<void> {
       }
     : undefined
   if (upgrade === undefined)
-    for (const { id } of UPGRADE) ledger.inapplicable(id, 'no HTTP/1.1 to upgrade from')
+    for (const { id } of wanted(H2C_UPGRADE_CASES)) ledger.inapplicable(id, 'no HTTP/1.1 to upgrade from')
   const holding = new Holding(bench)
   const base = await holding.baseline()
   await rounds({ bench, prior, upgrade, holding }, base)
 }
 
 async function rounds(ground: KillGround, base: Awaited<ReturnType<Holding['baseline']>>): Promise<void> {
-  const { bench, prior, upgrade, holding } = ground
+  const { bench, prior } = ground
   const { context } = bench
-  const conductor = new Conductor(bench, prior === undefined ? [] : PRIOR.map(({ group }) => group))
+  const conductor = new Conductor(bench, prior === undefined ? [] : NEED_PRIOR.map(({ group }) => group))
   for (let round = 0; round === 0 || !bench.over; round++) {
     const random = context.random.stream(`round-${round}`)
-    const light = random.shuffle([
-      ...(prior === undefined ? [] : frameTrials(prior, random)),
-      ...(upgrade === undefined ? [] : upgradeTrials(upgrade)),
-      ...killTrials(ground, random)
-    ])
-    await conductor.run(round === 0 ? light : light.slice(0, LATER), LANES)
+    const light = lightTrials(ground, random)
+    const pauses = round === 0 ? light.filter(({ id }) => PAUSES.has(id)) : []
+    const others = light.filter(({ id }) => !PAUSES.has(id))
+    // Whoever pauses takes a lane of its own, and no time of the others.
+    await conductor.run(
+      [...pauses, ...(round === 0 ? others : others.slice(0, LATER))],
+      LANES + pauses.length
+    )
     if (conductor.lost || bench.aborted) break
-    if (prior !== undefined) {
-      const heavy = random.shuffle([...churnTrials(prior, random), ...floodTrials(prior, random)])
-      await conductor.run(round === 0 ? heavy : heavy.slice(0, 4), CHURN_LANES)
-    }
+    if (prior !== undefined) await heavy(conductor, prior, random, round)
     if (conductor.lost || bench.aborted) break
     await wait(BETWEEN_ROUNDS_MS)
   }
-  if (conductor.lost || bench.aborted)
-    return context.ledger.inconclusive(LEAK_CASE, 'stopped, or the server had ended')
-  const deaths = deathsOf(ground)
-  if (deaths.length === 0) return context.ledger.inapplicable(LEAK_CASE, 'no HTTP/2 in clear')
-  await nothingRemains(bench, holding, { caseId: LEAK_CASE, predicate: 'I-H2C-LEAK', base, deaths })
+  await remains(ground, base, conductor.lost)
+}
+
+function lightTrials(ground: KillGround, random: RandomStream): Trial[] {
+  const { bench, prior, upgrade } = ground
+  return random
+    .shuffle([
+      ...(prior === undefined ? [] : frameTrials(prior, random)),
+      ...priorTrials({ bench, prior, http1: bench.context.capabilities.http1 }),
+      ...(upgrade === undefined ? [] : upgradeTrials(upgrade)),
+      ...killTrials(ground, random)
+    ])
+    .filter(({ id }) => bench.context.wants(id))
+}
+
+/** Load and floods, few beside each other, and clients that must be served all the while. */
+async function heavy(
+  conductor: Conductor,
+  ground: Ground,
+  random: RandomStream,
+  round: number
+): Promise<void> {
+  const { context } = ground.bench
+  const told: Told = new Map()
+  const victims = new Victims(ground)
+  const trials = [
+    ...floodTrials({ ground, victims, told }, random),
+    ...random.shuffle(churnTrials(ground, random))
+  ].filter(({ id }) => context.wants(id))
+  if (trials.length === 0) return
+  victims.start()
+  try {
+    await conductor.run(round === 0 ? trials : random.shuffle(trials).slice(0, LATER_HEAVY), HEAVY_LANES)
+  } finally {
+    await victims.stop()
+  }
+  if (round > 0 || told.size === 0) return
+  const list = [...told].map(([id, text]) => `${id} ${text}`).join('; ')
+  context.note(`units of each flood before the server reacted: ${list}`)
+}
+
+async function remains(
+  ground: KillGround,
+  base: Awaited<ReturnType<Holding['baseline']>>,
+  lost: boolean
+): Promise<void> {
+  const { bench, holding } = ground
+  const { context } = bench
+  const all = deathsOf(ground)
+  const wanted = all.filter(({ id }) => context.wants(id))
+  if (!context.wants(LEAK.id) && wanted.length === 0) return
+  // A leak is told as of a death; where only the leak is wanted, any of them may be it.
+  const deaths = wanted.length === 0 ? all : wanted
+  const caseId = context.wants(LEAK.id) ? LEAK.id : wanted[0]!.id
+  if (lost || bench.aborted) return context.ledger.inconclusive(caseId, 'stopped, or the server had ended')
+  if (deaths.length === 0) return context.ledger.inapplicable(caseId, 'no HTTP/2 in clear')
+  await nothingRemains(bench, holding, { caseId, predicate: 'I-H2C-LEAK', base, deaths })
 }
 
 /** The slice's own names for what ends a server; its gated counters follow from the findings. */

@@ -1,10 +1,12 @@
 /** What an exchange of frames proves (RFC 9113). */
 import { errorCode, errorName } from '../../../wire/http2.ts'
 import type { H2cFrameCase } from '../../catalogue/h2c/index.ts'
-import { broken, inapplicable, inconclusive, KEPT, type Breach, type Verdict } from '../proof/trial.ts'
+import { inapplicable, inconclusive, KEPT, type Breach, type Verdict } from '../proof/trial.ts'
 import { echoOf, fieldValues, toldStream, wrongContent, type Ground } from './ground.ts'
+import { fieldsOf } from './frames.ts'
 import type { Stream } from './inbound.ts'
 import type { Session } from './session.ts'
+import { convicted } from './told.ts'
 
 /** Silence after which a ping asks whether the connection goes on, ms. */
 const SILENCE_MS = 250
@@ -13,8 +15,7 @@ const LATE_MS = 400
 const PROBE = Buffer.from('proceeds')
 const CALM = errorCode('ENHANCE_YOUR_CALM')
 const REFUSED = errorCode('REFUSED_STREAM')
-
-type Facts = Pick<Breach, 'predicate' | 'title' | 'symptom'> & Partial<Breach>
+const PROOF = { proof: true }
 
 class Judge {
   readonly ground: Ground
@@ -30,12 +31,12 @@ class Judge {
     this.#ends = ends
   }
 
-  breach(facts: Facts): Verdict {
-    return broken({ severity: this.spec.severity, standard: this.spec.standard, ...facts })
+  breach(as: string, told = '', facts: Partial<Breach> = {}): Verdict {
+    return convicted(this.spec, as, told, facts)
   }
 
   get stream(): Stream | undefined {
-    return this.session.inbound.streams.get(this.spec.answers[0]!)
+    return this.session.inbound.streams.get(this.spec.answers[0] ?? 1)
   }
 
   /** GOAWAY or the end of the connection. */
@@ -68,85 +69,51 @@ class Judge {
     tally.add('h2c_well_rejected')
     if (session.http1 !== undefined && spec.expect !== 'preface' && !spec.bare) return this.framing()!
     const { goaway } = session.inbound
-    if (goaway === undefined || goaway.code === 0 || !session.open) return this.framing() ?? KEPT
+    // Where a refusal was enough, GOAWAY of no error is a farewell that may take its time.
+    const farewell = goaway?.code === 0 && spec.expect !== 'connection' && spec.expect !== 'preface'
+    if (goaway === undefined || farewell || !session.open) return this.framing() ?? KEPT
     await session.until(() => session.over)
     if (!session.open) return this.framing() ?? KEPT
-    return this.breach({
-      predicate: 'I-H2C-OPEN',
-      severity: 'MED',
-      standard: 'RFC 9113 5.4.1',
-      title: `after ${spec.title} the server sends GOAWAY ${errorName(goaway.code)} and leaves the TCP connection open`,
-      symptom: 'open after GOAWAY'
-    })
+    return this.breach('open', errorName(goaway.code), { standard: 'RFC 9113 5.4.1' })
   }
 
   /** The server's own bytes break a rule. */
   framing(): Verdict | undefined {
     const { fault, http1 } = this.session
     if (fault !== undefined) {
-      return this.breach({
-        predicate: 'I-H2C-FRAMING',
-        severity: 'MED',
-        standard: fault.standard,
-        title: `after ${this.spec.title}: ${fault.title}`,
-        symptom: fault.symptom,
-        proof: true
-      })
+      const { standard, symptom, title } = fault
+      return this.breach('framing', title, { standard, symptom, ...PROOF })
     }
     if (http1 === undefined || this.spec.expect === 'preface' || this.spec.bare) return undefined
-    return this.breach({
-      predicate: 'I-H2C-FRAMING',
-      severity: 'MED',
-      title: `after ${this.spec.title} the server sends "${http1}" into an HTTP/2 connection`,
-      symptom: 'HTTP/1 in HTTP/2',
-      proof: true
-    })
+    const told = `the server sends "${http1}" into an HTTP/2 connection`
+    return this.breach('framing', told, { symptom: 'HTTP/1 in HTTP/2', ...PROOF })
   }
 
-  silence(due: string): Verdict {
-    return this.breach({
-      predicate: 'I-H2C-HANG',
-      title: `after ${this.spec.title} ${due} (waited ${Math.round(this.session.bench.patienceMs)} ms)`,
-      symptom: 'silence'
-    })
-  }
-
-  accepted(title: string, facts: Partial<Breach> = {}): Verdict {
-    return this.breach({ predicate: 'I-H2C-ACCEPTED', title, symptom: 'accepted', ...facts })
+  silence(): Verdict {
+    return this.breach('silence', `(waited ${Math.round(this.session.bench.patienceMs)} ms)`)
   }
 
   async connection(): Promise<Verdict> {
     const { session, spec } = this
     const goes = await this.goesOn(() => false)
     if (this.ending) return this.ended()
-    if (!goes || !this.#ponged)
-      return this.silence('the server neither ends the connection nor answers a PING')
+    if (!goes || !this.#ponged) return this.silence()
     const refused = [...session.inbound.streams.values()].find(
       ({ reset, status }) => (reset !== undefined && reset !== 0) || (status !== undefined && status >= 400)
     )
-    if (refused !== undefined && spec.group !== 'hpack') {
-      const told = toldStream(session, refused)
-      return this.accepted(
-        `${spec.title} is refused with ${told} on its stream, where the connection must end`,
-        { severity: 'LOW', symptom: 'stream error in place of connection error' }
-      )
-    }
-    return this.accepted(`after ${spec.title} the connection goes on: a PING is answered`)
+    // Whoever has lost the state of the table and goes on has lost the connection.
+    if (refused === undefined || spec.group === 'hpack') return this.breach('accepted')
+    return this.breach('stream error', toldStream(session, refused))
   }
 
   async preface(): Promise<Verdict> {
-    const { session, spec } = this
+    const { session } = this
     const answered = (): boolean => this.stream?.status !== undefined
     const goes = await this.goesOn(answered)
     if (answered() || this.#ponged)
-      return this.accepted(
-        `${spec.title} is taken, and the request behind it ${answered() ? 'answered' : 'read'}`,
-        {
-          proof: true
-        }
-      )
+      return this.breach('accepted', answered() ? 'is answered' : 'is read', PROOF)
     if (this.ending) return session.http1 === undefined ? this.ended() : KEPT
-    return goes ? this.silence('the server neither refuses it nor ends the connection') : KEPT
+    return goes ? this.silence() : KEPT
   }
 
   async answered(): Promise<Verdict> {
@@ -163,34 +130,46 @@ class Judge {
         const code = stream.reset ?? goaway?.code
         if (code === CALM || code === REFUSED)
           return inconclusive(`the server sheds load: ${toldStream(session, stream)}`)
-        return this.breach({
-          predicate: 'I-H2C-REFUSED',
-          title: `${spec.title} is well-formed, and gets no answer: ${toldStream(session, stream)}`,
-          symptom: 'refused',
-          proof: stream.reset !== undefined || goaway !== undefined
-        })
+        const proof = stream.reset !== undefined || goaway !== undefined
+        return this.breach('refused', toldStream(session, stream), { proof })
       }
       if (stream.status !== status) {
         if (stream.status === 429 || stream.status === 503) return inconclusive(`status ${stream.status}`)
-        return this.breach({
-          predicate: 'I-H2C-REFUSED',
-          title: `${spec.title} is well-formed, and is answered ${stream.status!} in place of ${status}`,
-          symptom: 'other status',
-          proof: true
-        })
+        return this.breach('refused', `status ${stream.status!} in place of ${status}`, PROOF)
       }
       const wrong = wrongContent(ground, stream, posts ? Buffer.from('abc') : undefined)
-      if (wrong !== undefined) {
-        return this.breach({
-          predicate: 'I-H2C-INTEGRITY',
-          severity: 'HIGH',
-          title: `${spec.title} gets ${wrong}`,
-          symptom: 'wrong answer',
-          proof: true
-        })
-      }
+      if (wrong !== undefined) return this.breach('wrong answer', wrong, PROOF)
     }
-    return KEPT
+    return spec.pong === undefined ? KEPT : this.#acknowledged(spec.pong)
+  }
+
+  async #acknowledged(octets: string): Promise<Verdict> {
+    const { session } = this
+    const { pongs } = session.inbound
+    await session.until(() => pongs.length > 0)
+    if (pongs.includes(octets)) return this.framing() ?? KEPT
+    return (
+      this.framing() ??
+      (pongs.length > 0
+        ? this.breach('refused', `its octets come back as ${pongs[0]!}`, PROOF)
+        : this.breach('refused', session.ending))
+    )
+  }
+
+  /** The answer waits for a window of ours, so that the stream is half-closed whatever the server is quick at. */
+  async held(): Promise<Verdict> {
+    const { session } = this
+    const stream = this.stream!
+    const refused = (): boolean => stream.reset !== undefined
+    const goes = await this.goesOn(() => refused() || stream.ended)
+    if (this.ending) return this.ended()
+    if (refused()) {
+      session.bench.context.tally.add('h2c_well_rejected')
+      return this.framing() ?? KEPT
+    }
+    if (stream.ended)
+      return this.framing() ?? inapplicable('the answer has no body that a window could hold back')
+    return goes && this.#ponged ? this.breach('accepted') : this.silence()
   }
 
   /** Stream errors and malformed requests: the request must not be served. */
@@ -212,8 +191,7 @@ class Judge {
     }
     if (goes || !stream.answered) {
       // An error code of its own is due, however long the request is.
-      if (session.inbound.goaway !== undefined) return this.ended()
-      return this.silence('neither an error nor an answer comes')
+      return session.inbound.goaway === undefined ? this.silence() : this.ended()
     }
     const status = stream.status!
     const framing = this.framing()
@@ -222,43 +200,46 @@ class Judge {
       session.bench.context.tally.add('h2c_well_rejected')
       return KEPT
     }
-    if (status >= 500) {
-      return this.breach({
-        predicate: 'I-H2C-5XX',
-        severity: 'LOW',
-        title: `${spec.title} is answered ${status}, an error of the server`,
-        symptom: '5xx'
-      })
-    }
+    if (status >= 500) return this.breach('5xx', String(status))
     // RST_STREAM behind the answer may be the stream error that is due; NO_ERROR is none.
     if (stream.reset !== undefined && stream.reset !== 0) return KEPT
-    if (spec.lenient) return this.delivered(ground, stream)
-    return this.accepted(`${spec.title} must be refused, and is answered ${status}`, { proof: true })
+    if (spec.expect === 'field') return this.delivered(ground, stream)
+    return this.breach('accepted', String(status), PROOF)
   }
 
   /** The request was served: was the offending field, too? */
   delivered(ground: Ground, stream: Stream): Verdict {
     const { spec } = this
-    const echo = ground.post?.echo === true ? echoOf(stream) : undefined
-    if (echo === undefined)
-      return inapplicable('it is served, and without an echo nobody can tell whether the field was delivered')
-    const [name, value] = spec.frames[0]!.block!.add![0]!
+    const block = spec.frames[0]!.block!
+    const asEcho = ground.post?.echo === true
+    const echo = asEcho ? echoOf(stream) : undefined
+    const place = block.add?.[0] ?? block.first![0]!
+    const making = { ground, asEcho, most: 0 }
+    const [name, value] = fieldsOf(making, { of: 'none', add: [place] })[0]!
+    if (echo === undefined) {
+      // A path that was served cannot have been left out.
+      return name === ':path'
+        ? this.breach('accepted', String(stream.status!), PROOF)
+        : inapplicable('it is served, and without an echo nobody can tell whether the field was delivered')
+    }
+    if (name === ':path') {
+      if (/[\0\r\n]/.test(echo.target)) return this.breach('delivered', '', PROOF)
+      return this.breach('dropped', `the handler saw ${JSON.stringify(echo.target)}`, PROOF)
+    }
     const seen = fieldValues(echo, name.toLowerCase())
-    if (seen.includes(value))
-      return this.accepted(`${spec.title} reaches the handler as it was sent`, {
-        symptom: 'delivered',
-        proof: true
-      })
-    return this.accepted(
-      `${spec.title} must be refused, and is served ${seen.length === 0 ? 'with the field left out' : 'with the field changed'}`,
-      { severity: 'LOW', symptom: 'served without the field', proof: true }
-    )
+    if (seen.includes(value)) return this.breach('delivered', '', PROOF)
+    const told = seen.length === 0 ? 'the field is left out' : 'the field is changed'
+    return this.breach('dropped', told, PROOF)
   }
 
+  /** The choice is the server's; the connection must serve on or end. */
   async any(): Promise<Verdict> {
     const { session } = this
-    await this.goesOn(() => this.stream === undefined || session.settled(this.stream))
-    return this.framing() ?? KEPT
+    const { stream } = this
+    const goes = await this.goesOn(() => stream === undefined || session.settled(stream))
+    const framing = this.framing()
+    if (framing !== undefined) return framing
+    return goes && !this.#ponged ? this.silence() : KEPT
   }
 }
 
@@ -277,8 +258,11 @@ export async function judge(
       return judge.preface()
     case 'answered':
       return judge.answered()
+    case 'held':
+      return judge.held()
     case 'stream':
     case 'malformed':
+    case 'field':
       return judge.refusal()
     case 'any':
       return judge.any()

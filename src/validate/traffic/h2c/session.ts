@@ -122,11 +122,16 @@ export class Session {
     return this.inbound.open(id, method)
   }
 
+  /** The next stream of ours, opened by frames that are made elsewhere. */
+  expectNext(method: string): Stream {
+    return this.expect(this.#next, method)
+  }
+
   /** Opens a stream. With a body it is sent as the windows allow, in pieces, beside those of other streams. */
   request(fields: readonly Field[], options: { body?: Buffer; endStream?: boolean } = {}): Stream {
     const { body } = options
     const endStream = options.endStream ?? body === undefined
-    const stream = this.expect(this.#next, fields.find(([name]) => name === ':method')?.[1] ?? 'GET')
+    const stream = this.expectNext(fields.find(([name]) => name === ':method')?.[1] ?? 'GET')
     const block = this.#encoder.encode(fields)
     this.bench.context.tally.add('h2c_streams')
     void this.write(headerFrames(stream.id, block, { endStream, most: this.inbound.peer.frame }))

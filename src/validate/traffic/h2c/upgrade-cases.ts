@@ -2,7 +2,6 @@
 import { H2C_UPGRADE_CASES, type H2cUpgradeCase } from '../../catalogue/h2c/index.ts'
 import type { Session } from './session.ts'
 import {
-  broken,
   inapplicable,
   inconclusive,
   KEPT,
@@ -15,6 +14,7 @@ import { readEcho } from '../../oracles/echo.ts'
 import type { HttpResponse } from '../../../wire/http1.ts'
 import type { Connection } from '../../../wire/tcp.ts'
 import type { Bench } from '../proof/bench.ts'
+import { convicted } from './told.ts'
 import { PLAIN_UPGRADE, readUpgrade, sessionBehind, upgradeBytes, wrongWith } from './upgrade.ts'
 
 /** The upgrade is tried on the plain route; what it answers without is known. */
@@ -56,7 +56,7 @@ export async function upgradeTwin(ground: UpgradeGround): Promise<string | undef
 export function upgradeTrials(ground: UpgradeGround): Trial[] {
   return H2C_UPGRADE_CASES.map((spec) => ({
     id: spec.id,
-    group: 'upgrade',
+    group: spec.group,
     twin: () => upgradeTwin(ground),
     shoot: () => shoot(ground, spec)
   }))
@@ -90,7 +90,7 @@ async function shoot(ground: UpgradeGround, spec: H2cUpgradeCase): Promise<Shot>
   }
 }
 
-type Facts = Pick<Breach, 'predicate' | 'title' | 'symptom'> & Partial<Breach>
+const PROOF = { proof: true }
 
 class UpgradeJudge {
   readonly #ground: UpgradeGround
@@ -103,8 +103,8 @@ class UpgradeJudge {
     this.#connection = connection
   }
 
-  #breach(facts: Facts): Verdict {
-    return broken({ severity: this.#spec.severity, standard: this.#spec.standard, ...facts })
+  #breach(as: string, told = '', facts: Partial<Breach> = {}): Verdict {
+    return convicted(this.#spec, as, told, facts)
   }
 
   async run(): Promise<Verdict> {
@@ -113,82 +113,42 @@ class UpgradeJudge {
     const answer = await readUpgrade(bench, this.#connection, spec.method)
     if (answer.kind === 'upgraded') return this.#upgraded(answer.response)
     if (answer.kind === 'declined') return this.#declined(answer.response)
-    if (answer.how === 'other') {
-      return this.#breach({
-        predicate: 'I-H2C-FRAMING',
-        severity: 'MED',
-        title: `${spec.title} is answered with bytes that are no HTTP/1 response: ${answer.what}`,
-        symptom: 'no HTTP/1',
-        proof: true
-      })
-    }
+    if (answer.how === 'other')
+      return this.#breach('framing', `bytes that are no HTTP/1 response come: ${answer.what}`, PROOF)
     // A request that may be refused may be refused by the end of the connection.
     if (spec.expect !== 'well-formed' && answer.how !== 'timeout') return KEPT
-    return this.#breach({
-      predicate: answer.how === 'timeout' ? 'I-H2C-HANG' : 'I-H2C-REFUSED',
-      title: `${spec.title}: ${answer.what}`,
-      symptom: answer.how,
-      evidence: { cause: answer.how }
-    })
+    const as = answer.how === 'timeout' ? 'silence' : 'refused'
+    return this.#breach(as, answer.what, { evidence: { cause: answer.how } })
   }
 
   /** Refusing is always right (RFC 9113 3.1); the request is then served, or refused, in HTTP/1. */
   #declined(response: HttpResponse): Verdict {
     const spec = this.#spec
-    if (response.status >= 500) {
-      return this.#breach({
-        predicate: 'I-H2C-5XX',
-        severity: 'LOW',
-        title: `${spec.title} is answered ${response.status}, an error of the server`,
-        symptom: '5xx'
-      })
-    }
+    if (response.status >= 500 && ![501, 505].includes(response.status))
+      return this.#breach('5xx', String(response.status))
     if (spec.expect !== 'well-formed') return KEPT
     if (spec.method === 'POST') return this.#body(response.body)
     if (response.status === this.#ground.status || response.status === 426 || response.status === 429)
       return KEPT
-    return this.#breach({
-      predicate: 'I-H2C-REFUSED',
-      title: `${spec.title} is not taken, and the request is answered ${response.status} in place of ${this.#ground.status}`,
-      symptom: 'other status',
-      proof: true
-    })
+    const told = `not taken, and the request is answered ${response.status} in place of ${this.#ground.status}`
+    return this.#breach('refused', told, PROOF)
   }
 
   /** The body belongs to the request, whichever protocol answers it. */
   #body(body: Buffer): Verdict {
     const echo = readEcho(body)
     if (echo === undefined || echo.body.toString('latin1') === this.#spec.body) return KEPT
-    return this.#breach({
-      predicate: 'I-H2C-INTEGRITY',
-      severity: 'HIGH',
-      title: `${this.#spec.title}: the handler saw a body of ${echo.body.length} bytes, ${this.#spec.body!.length} were sent`,
-      symptom: 'wrong body',
-      proof: true
-    })
+    const told = `a body of ${echo.body.length} bytes, ${this.#spec.body!.length} were sent`
+    return this.#breach('wrong body', told, PROOF)
   }
 
   async #upgraded(response: HttpResponse): Promise<Verdict> {
     const spec = this.#spec
     const { bench } = this.#ground
-    if (spec.expect === 'refuse') {
-      return this.#breach({
-        predicate: 'I-H2C-ACCEPTED',
-        title: `${spec.title} must not be taken, and is answered 101`,
-        symptom: 'wrong 101',
-        proof: true
-      })
-    }
+    if (spec.expect === 'refuse') return this.#breach('wrong 101', '', PROOF)
     const wrong = wrongWith(response)
-    if (wrong !== undefined) {
-      return this.#breach({
-        predicate: 'I-H2C-FRAMING',
-        standard: 'RFC 9110 7.8',
-        title: `the 101 to ${spec.title} is wrong: ${wrong}`,
-        symptom: 'wrong 101 head',
-        proof: true
-      })
-    }
+    if (wrong !== undefined)
+      return this.#breach('wrong 101 head', wrong, { standard: 'RFC 9110 7.8', ...PROOF })
     const session = await sessionBehind(bench, this.#connection, spec.method)
     const stream = session.inbound.streams.get(1)!
     await session.settle([stream])
@@ -198,13 +158,8 @@ class UpgradeJudge {
     if (framing !== undefined) return framing
     if (!stream.answered || stream.status! >= 400) {
       const how = stream.answered ? `answered ${stream.status!}` : `not answered: ${session.ending}`
-      return this.#breach({
-        predicate:
-          session.open && !stream.answered && stream.reset === undefined ? 'I-H2C-HANG' : 'I-H2C-REFUSED',
-        severity: 'MED',
-        title: `behind the 101 to ${spec.title} the request is ${how}`,
-        symptom: 'stream 1 not answered'
-      })
+      const silent = session.open && !stream.answered && stream.reset === undefined
+      return this.#breach(silent ? 'silence' : 'refused', `behind the 101 the request is ${how}`)
     }
     if (spec.method === 'POST') {
       const verdict = this.#body(stream.body)
@@ -226,25 +181,14 @@ class UpgradeJudge {
     const framing = this.#framing(session)
     if (framing !== undefined) return framing
     if (stream.answered) return KEPT
-    return this.#breach({
-      predicate: 'I-H2C-REFUSED',
-      severity: 'MED',
-      title: `behind the 101 to ${this.#spec.title} a second request is not answered: ${session.ending}`,
-      symptom: 'stream 3 not answered'
-    })
+    return this.#breach('refused', `behind the 101 a second request is not answered: ${session.ending}`)
   }
 
   #framing(session: Session): Verdict | undefined {
     const { fault } = session
     if (fault === undefined) return undefined
-    return this.#breach({
-      predicate: 'I-H2C-FRAMING',
-      severity: 'MED',
-      standard: fault.standard,
-      title: `behind the 101 to ${this.#spec.title}: ${fault.title}`,
-      symptom: fault.symptom,
-      proof: true
-    })
+    const { standard, symptom, title } = fault
+    return this.#breach('framing', title, { standard, symptom, ...PROOF })
   }
 
   /** Bad settings are a connection error as in any SETTINGS frame (RFC 7540 3.2.1). */
@@ -253,11 +197,6 @@ class UpgradeJudge {
     if (session.over || session.inbound.goaway !== undefined || stream.reset !== undefined) return KEPT
     if (!stream.answered) await session.until(() => session.over || session.inbound.goaway !== undefined)
     if (session.over || session.inbound.goaway !== undefined) return KEPT
-    return this.#breach({
-      predicate: 'I-H2C-ACCEPTED',
-      title: `${this.#spec.title} is answered 101, and the connection goes on`,
-      symptom: 'bad settings taken',
-      proof: stream.answered
-    })
+    return this.#breach('settings taken', '', { proof: stream.answered })
   }
 }
