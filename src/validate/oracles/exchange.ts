@@ -14,6 +14,8 @@ export interface Message {
   method: string
   /** The bytes, each buffer a segment of its own. */
   segments: readonly Buffer[]
+  /** Bytes after which an answer is no longer early: the end of the first request. Default: all of them. */
+  answerableAt?: number
   /** Between segments, ms. */
   pauseMs: number
   /** FIN follows the bytes. */
@@ -34,7 +36,7 @@ export interface Observation {
   /** Bytes that the kernel took, and whether they were all. */
   accepted: number
   complete: boolean
-  /** Something was answered before the last byte was written. */
+  /** Something was answered before the first request was written. */
   early: boolean
   responses: HttpResponse[]
   /** How many of the responses came before the follow-up was sent; all of them where none was. */
@@ -174,7 +176,8 @@ class Exchange {
     const spoken = this.#wait(1, this.#limits.answerMs + segments.length * pauseMs)
     await Promise.race([writing, spoken])
     if (!complete) {
-      this.#early ||= this.#answers().responses.length > 0
+      const wanted = this.#message.answerableAt ?? Infinity
+      this.#early ||= this.#connection.bytesAccepted < wanted && this.#answers().responses.length > 0
       // The framing that the head announced binds us after an early answer too: bytes left out would make the next
       // request their place-holder, and the fault ours.
       await Promise.race([writing, wait(this.#limits.answerMs + segments.length * pauseMs)])

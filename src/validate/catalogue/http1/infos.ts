@@ -1,8 +1,9 @@
 /** The cases as people read them: what is sent in escaped bytes, and everything that can convict. */
 import type { CaseInfo } from '../about.ts'
 import { http1Cases, slowCase } from './cases.ts'
+import { stepInfos } from './steps/index.ts'
 import { render, type Values } from './render.ts'
-import type { Judge, ProtocolCase } from './schema.ts'
+import { comparesSegments, type Judge, type ProtocolCase } from './schema.ts'
 
 const EXAMPLE: Values = {
   host: 'localhost:8080',
@@ -66,7 +67,7 @@ function wrongOf(entry: ProtocolCase): CaseInfo['wrong'] {
     add({ severity: 'MED', says: 'the next request on the connection was served, which must be closed' })
   if (rule.close !== 'no') add({ severity: 'LOW', says: 'the connection was not closed' })
   if (isTelling(rule.error5xx)) add(rule.error5xx)
-  else if (rule.error5xx === undefined && rule.anyStatus !== true)
+  else if (rule.error5xx === undefined && rule.anyStatus !== true && rule.accepted !== 'must')
     add({ severity: 'LOW', says: "answered with 5xx, as if the fault were the server's" })
   if (rule.silence === 'hang') add({ severity: 'LOW', says: 'neither answered nor closed' })
   if (comparesSegments(entry))
@@ -74,10 +75,6 @@ function wrongOf(entry: ProtocolCase): CaseInfo['wrong'] {
   add({ severity: 'HIGH', says: 'the process ends, or other clients are no longer served' })
   return all
 }
-
-/** The same answer is demanded however the message is cut; where any answer is right, nothing is demanded of it. */
-export const comparesSegments = (entry: Pick<ProtocolCase, 'class'>): boolean =>
-  entry.class !== 'MAY' && entry.class !== 'LIM'
 
 function oraclesOf(entry: ProtocolCase): string[] {
   const { judge: rule } = entry
@@ -137,5 +134,5 @@ export function http1Infos(): CaseInfo[] {
     wrong: [{ severity: 'HIGH', says }],
     oracles: ['O1', 'O2', 'O3', 'O17']
   }
-  return [...messages, slow]
+  return [...messages, slow, ...stepInfos()]
 }

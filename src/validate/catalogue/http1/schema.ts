@@ -98,6 +98,10 @@ export type ProtocolCase = Omit<z.infer<typeof caseSchema>, 'judge'> & {
   judge: Omit<Judge, Filled> & { [K in Filled]: NonNullable<Judge[K]> }
 }
 
+/** The same answer is demanded however the message is cut; where any answer is right, nothing is demanded of it. */
+export const comparesSegments = (entry: Pick<ProtocolCase, 'class'>): boolean =>
+  entry.class !== 'MAY' && entry.class !== 'LIM'
+
 export const slowCaseSchema = z.strictObject({
   ...aboutFields,
   /** Connections that are held half sent. */

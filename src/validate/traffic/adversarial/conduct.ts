@@ -1,23 +1,33 @@
 /** Plays all cases, round after round, and believes nothing that was seen once. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { http1Cases, slowCase, type ProtocolCase } from '../../catalogue/http1/index.ts'
+import { Comparison } from './compare.ts'
 import { Elder } from '../../oracles/liveness.ts'
 import { repeat } from '../../oracles/repeat.ts'
 import type { Verdict } from './judge.ts'
 import { Outages } from './outage.ts'
-import { obstacle } from './scene.ts'
-import { SEGMENTATIONS, type Segmentation } from './segments.ts'
+import { CUT, obstacle } from './scene.ts'
+import { COMPARED, type Segmentation } from './segments.ts'
 import { playSlow } from './slow.ts'
 import { draftOf } from './tell.ts'
 import { play, type Stage, type Trial } from './trial.ts'
 
 const LEAST_LANES = 4
 const MOST_LANES = 8
-/** Later rounds leave the machine to the other slices. */
+/** While each case is played in each segmentation; rounds after that leave the machine to the other slices. */
+const COMPARING_LANES = 4
 const LATER_LANES = 2
 const LATER_PAUSE_MS = 30
 /** How often a case is tried again because the server was gone for a moment. */
 const ATTEMPTS = 2
+
+/** Neighbours come in different segmentations, so that a round that is cut short has tried each of them. */
+function howOf(entry: ProtocolCase, round: number): Segmentation {
+  if (round === 0 || entry.sends.includes(CUT)) return 'whole'
+  if (round > COMPARED.length) return 'random'
+  const place = http1Cases.indexOf(entry)
+  return COMPARED[(place + round) % COMPARED.length]!
+}
 
 interface Work {
   entry: ProtocolCase
@@ -28,6 +38,7 @@ interface Work {
 export class Conductor {
   readonly #stage: Stage
   readonly #outages: Outages
+  readonly #comparison: Comparison
   /** predicate and case of what was believed already. */
   readonly #believed = new Set<string>()
   /** Cases after which an earlier connection was not served. */
@@ -37,6 +48,7 @@ export class Conductor {
   constructor(stage: Stage) {
     this.#stage = stage
     this.#outages = new Outages(stage)
+    this.#comparison = new Comparison(stage)
   }
 
   get #over(): boolean {
@@ -46,7 +58,8 @@ export class Conductor {
   /** Runs rounds until the deadline; the first one is always finished. */
   async run(): Promise<void> {
     const { context, scene } = this.#stage
-    const playable = http1Cases.filter((entry) => {
+    const wanted = http1Cases.filter(({ id }) => context.wants(id))
+    const playable = wanted.filter((entry) => {
       const reason = obstacle(scene, entry)
       if (reason === undefined) return true
       context.ledger.inapplicable(entry.id, reason)
@@ -58,20 +71,17 @@ export class Conductor {
     for (let round = 0; !this.#over; round++) {
       if (round > 0 && performance.now() >= context.deadline) break
       const chosen = round === 0 ? playable : order.shuffle(playable)
-      const works = chosen.map((entry): Work => ({
-        entry,
-        round,
-        how: round === 0 ? 'whole' : order.pick(SEGMENTATIONS)
-      }))
+      const works = chosen.map((entry): Work => ({ entry, round, how: howOf(entry, round) }))
       await this.#lanes(
         works.filter(({ entry }) => !entry.alone),
-        round === 0 ? lanes : LATER_LANES
+        round === 0 ? lanes : round <= COMPARED.length ? COMPARING_LANES : LATER_LANES
       )
       await this.#lanes(
         works.filter(({ entry }) => entry.alone),
         1
       )
-      if (round === 0 && !this.#over) await playSlow(this.#stage, context.random.stream(slowCase.id))
+      if (round === 0 && !this.#over && context.wants(slowCase.id))
+        await playSlow(this.#stage, context.random.stream(slowCase.id))
       await this.#recheck()
     }
     await this.#end()
@@ -96,7 +106,7 @@ export class Conductor {
         }
         const seen = await this.#work(work, elder)
         if (seen !== 'answered' && !this.#over) await open()
-        if (work.round > 0) await delay(LATER_PAUSE_MS)
+        if (work.round > COMPARED.length) await delay(LATER_PAUSE_MS)
       }
       elder?.close()
     }
@@ -107,7 +117,8 @@ export class Conductor {
   async #work(work: Work, elder: Elder | undefined): Promise<Trial['elder']> {
     const { context } = this.#stage
     const { entry, how, round } = work
-    const random = context.random.stream(`${entry.id}/${round}`)
+    const stream = `${entry.id}/${round}`
+    const random = context.random.stream(stream)
     let trial: Trial | undefined
     for (let attempt = 0; attempt < ATTEMPTS && !this.#over; attempt++) {
       trial = await play(this.#stage, entry, how, random, attempt === 0 ? elder : undefined)
@@ -117,7 +128,9 @@ export class Conductor {
     if (trial === undefined || context.signal.aborted) return 'none'
     if (trial.outage && trial.verdict.kind === 'wrong') await this.#outages.look()
     if (trial.elder === 'silent' || trial.elder === 'closed') this.#cut.add(entry.id)
-    await this.#settle(work, trial)
+    if (round === 0) this.#comparison.keep(entry, trial)
+    if (how === 'whole' || !(await this.#comparison.differs({ entry, how, stream }, trial)))
+      await this.#settle(work, trial)
     return trial.elder
   }
 
@@ -202,7 +215,8 @@ export class Conductor {
     if (!this.#over) await this.#outages.look()
     const { lost } = this.#outages
     if (lost !== undefined) {
-      for (const { id } of [...http1Cases, slowCase]) context.ledger.inconclusive(id, lost)
+      for (const { id } of [...http1Cases, slowCase])
+        if (context.wants(id)) context.ledger.inconclusive(id, lost)
     }
     if (this.#advisories.size > 0) {
       context.note(`said, not judged: ${[...this.#advisories.values()].join('; ')}`)

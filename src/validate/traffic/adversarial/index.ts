@@ -15,13 +15,14 @@ const COUNTERS = [
   'adv_inconclusive',
   'adv_inapplicable',
   'adv_advisory',
+  'adv_segments_differ',
   'adv_crashed',
   'adv_connections'
 ]
 
 async function run(context: SliceContext): Promise<void> {
   const { capabilities, ledger, target, tally, signal } = context
-  const all = [...http1Cases, slowCase]
+  const all = [...http1Cases, slowCase].filter(({ id }) => context.wants(id))
   for (const { id, group } of all) ledger.plan(id, group)
   for (const counter of COUNTERS) tally.add(counter, 0)
   if (!capabilities.http1) {

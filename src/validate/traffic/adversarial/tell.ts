@@ -14,7 +14,7 @@ function twinText(twin: TwinSeen | undefined): string {
   return twin.ok ? `${twin.status} in ${twin.ms.toFixed(1)} ms` : twin.seen
 }
 
-function answersText({ responses, error }: Observation): string {
+export function answersText({ responses, error }: Observation): string {
   const list = responses.map(({ status }) => String(status))
   if (error !== undefined) list.push(`then no HTTP/1: ${error.message}`)
   return list.length === 0 ? 'none' : list.join(', ')

@@ -10,8 +10,10 @@ import type { Dialer } from '../../oracles/dialer.ts'
 import { readEcho } from '../../oracles/echo.ts'
 import { exchange, type Observation } from '../../oracles/exchange.ts'
 import type { Elder } from '../../oracles/liveness.ts'
+import { showExchange } from '../../oracles/passive/show.ts'
 import { judge, type Ground, type Verdict } from './judge.ts'
 import { bytesOf, CUT, echoOf, followUpOf, noncesOf, valuesOf, type Scene } from './scene.ts'
+import { outcomeOf, type Outcome } from './outcome.ts'
 import { cut, PAUSE_MS, type Cut, type Segmentation } from './segments.ts'
 import type { Turn } from './turn.ts'
 
@@ -25,11 +27,14 @@ export interface Stage {
 }
 
 export type TwinSeen =
-  | { ok: true; status: number; ms: number; transcript?: Transcript }
-  | { ok: false; why: 'refused' | 'busy' | 'gone'; seen: string }
+  | { ok: true; status: number; ms: number; transcript?: Transcript; exchange?: Observation }
+  /** `early`: answered before all of it was sent, which tells nothing. */
+  | { ok: false; why: 'refused' | 'early' | 'busy' | 'gone'; seen: string; exchange?: Observation }
 
 export interface Trial {
   verdict: Verdict
+  /** What must be the same in another segmentation; absent where the try tells nothing. */
+  outcome?: Outcome
   seen?: Observation
   before?: TwinSeen
   after?: TwinSeen
@@ -53,40 +58,56 @@ export async function playTwin(
   const answers = entry.twin.includes('{CAN}') ? 2 : 1
   let seen: Observation
   try {
-    const message = { method: methodOf(entry.twin), ...cut(bytes, how, random), fin: false, answers }
+    const answerableAt = firstOf(entry.twin, values)
+    const message = {
+      method: methodOf(entry.twin),
+      ...cut(bytes, how, random),
+      answerableAt,
+      fin: false,
+      answers
+    }
     seen = await exchange(dialer, message, limits)
   } catch (error) {
     if (error instanceof ConnectFailed)
       return { ok: false, why: 'gone', seen: `connect failed: ${error.code}` }
     throw error
   }
+  showExchange(stage.context.watch, seen, 'whole')
+  const failed = (why: 'refused' | 'early' | 'busy' | 'gone', text: string): TwinSeen => ({
+    ok: false,
+    why,
+    seen: text,
+    exchange: seen
+  })
   const first = seen.responses[0]
   if (first === undefined) {
-    const what =
-      seen.error?.message ??
-      (seen.end === 'open' ? 'no answer within the time limit' : `closed (${seen.end}) without an answer`)
-    return { ok: false, why: 'gone', seen: what }
+    const silence =
+      seen.end === 'open' ? 'no answer within the time limit' : `closed (${seen.end}) without an answer`
+    return failed('gone', seen.error?.message ?? silence)
   }
-  if (seen.early) return { ok: false, why: 'refused', seen: 'answered before it was sent' }
-  if (first.status === 429 || first.status === 503) return { ok: false, why: 'busy', seen: `${first.status}` }
   const { status } = first
-  if (!isSuccess(first) && entry.judge.anyStatus !== true)
-    return { ok: false, why: 'refused', seen: `${status}` }
-  if (seen.responses.length < answers)
-    return { ok: false, why: 'refused', seen: 'the request behind it was not answered' }
+  if (seen.early && isSuccess(first)) return failed('early', 'answered before it was sent')
+  if (status === 429 || status === 503) return failed('busy', `${status}`)
+  if (!isSuccess(first) && entry.judge.anyStatus !== true) return failed('refused', `${status}`)
+  if (seen.responses.length < answers) return failed('refused', 'the request behind it was not answered')
   if (entry.delivers !== undefined && echoOf(scene, entry.twin) === 'document') {
     const told = readEcho(first.body)?.body.toString('latin1')
-    if (told !== render(entry.delivers, values))
-      return { ok: false, why: 'refused', seen: 'the echo shows another body' }
+    if (told !== render(entry.delivers, values)) return failed('refused', 'the echo shows another body')
   }
   stage.turn.served(seen.startedAt)
-  return { ok: true, status, ms: seen.answerMs ?? 0, transcript: seen.transcript }
+  return { ok: true, status, ms: seen.answerMs ?? 0, transcript: seen.transcript, exchange: seen }
 }
 
 /** The message in the segments of the round, or in those that the case itself demands. */
 function segmentsOf(entry: ProtocolCase, values: Values, how: Segmentation, random: RandomStream): Cut {
   if (!entry.sends.includes(CUT)) return cut(bytesOf(entry.sends, values), how, random)
   return { segments: entry.sends.split(CUT).map((part) => bytesOf(part, values)), pauseMs: PAUSE_MS }
+}
+
+/** Length of the first request, where another stands behind it. */
+function firstOf(template: string, values: Values): number {
+  const behind = template.indexOf('{CAN}')
+  return bytesOf(behind < 0 ? template : template.slice(0, behind), values).length
 }
 
 /** What the method of a request means for its answer: no body to HEAD, a tunnel to CONNECT. */
@@ -103,6 +124,7 @@ export async function play(
 ): Promise<Trial> {
   const { context, scene, limits } = stage
   const begun = performance.now()
+  context.began?.(entry.id)
   let before = await playTwin(stage, entry, how, random)
   if (!before.ok && before.why === 'gone') before = await playTwin(stage, entry, how, random)
   if (!before.ok) return { verdict: unfit(before), before, elder: 'none', outage: before.why === 'gone' }
@@ -127,6 +149,7 @@ export async function play(
       {
         method: methodOf(entry.sends),
         ...segmentsOf(entry, values, how, random),
+        answerableAt: firstOf(entry.sends, values),
         fin: entry.fin,
         answers: 1,
         followUp: followUpOf(scene, nonces),
@@ -150,6 +173,7 @@ export async function play(
       outage: true
     }
   }
+  showExchange(context.watch, seen, 'malformed')
   sent.seen = seen
   sent.answered = seen.responses.length > 0
   if (sent.answered) stage.turn.served(seen.startedAt)
@@ -168,8 +192,10 @@ export async function play(
     verdict = { kind: 'inconclusive', reason: `the server is slow: the twin took ${Math.round(after.ms)} ms` }
   }
   const slow = stalled(context.vitals, begun, limits.answerMs)
+  const outcome = outcomeOf(entry, seen, verdict, ground)
   return {
     verdict,
+    ...(outcome === undefined ? {} : { outcome }),
     seen,
     before,
     after,
@@ -179,7 +205,7 @@ export async function play(
 }
 
 function unfit(twin: TwinSeen & { ok: false }): Verdict {
-  if (twin.why === 'refused')
+  if (twin.why === 'refused' || twin.why === 'early')
     return { kind: 'inapplicable', reason: `the valid twin was refused: ${twin.seen}` }
   const reason =
     twin.why === 'busy'

@@ -1,0 +1,170 @@
+/**
+ * Segmentation invariance (O9): TCP has no borders, so the same bytes must be treated in the same way however they
+ * are cut. What each message came to in one segment is kept from the first pass, and demanded of all later ones.
+ */
+import { comparesSegments, http1Cases, type ProtocolCase } from '../../catalogue/http1/index.ts'
+import type { FindingDraft } from '../../contracts.ts'
+import { stalled } from '../../oracles/deadline.ts'
+import { isAlive } from '../../oracles/liveness.ts'
+import type { Observation } from '../../oracles/exchange.ts'
+import type { Severity } from '../../../documents/finding.ts'
+import { differenceOf, type Outcome } from './outcome.ts'
+import { HOW, type Segmentation } from './segments.ts'
+import { answersText, bytesOfExchange } from './tell.ts'
+import { play, playTwin, type Stage, type Trial, type TwinSeen } from './trial.ts'
+
+const PREDICATE = 'I-ADV-SEGMENT'
+const REPEATS = 3
+const STANDARD = 'RFC 9112 2.2'
+
+/** The plainest case of each framing: a valid message that is treated in two ways is told there. */
+const PLAINEST = { chunked: 'ctl-post-chunked', length: 'ctl-post-cl', plain: 'ctl-get' } as const
+const KIND = {
+  chunked: 'with a chunked body',
+  length: 'with Content-Length',
+  plain: 'without a body'
+} as const
+
+/** A believed difference stands for all others of its kind: how a message is framed. */
+type Framing = keyof typeof PLAINEST
+const framingOf = (template: string): Framing =>
+  template.includes('Transfer-Encoding')
+    ? 'chunked'
+    : template.includes('Content-Length')
+      ? 'length'
+      : 'plain'
+
+export interface Cut {
+  entry: ProtocolCase
+  how: Segmentation
+  /** Name of the random stream of the try: the same name cuts in the same places. */
+  stream: string
+}
+
+export class Comparison {
+  readonly #stage: Stage
+  readonly #whole = new Map<string, Outcome>()
+  readonly #told = new Set<string>()
+  readonly #framings = new Set<Framing>()
+
+  constructor(stage: Stage) {
+    this.#stage = stage
+  }
+
+  /** Keeps what a message came to in one segment. */
+  keep(entry: ProtocolCase, trial: Trial): void {
+    if (trial.outcome !== undefined && comparesSegments(entry)) this.#whole.set(entry.id, trial.outcome)
+  }
+
+  /** True where the try differed from the one in one segment, each time it was repeated, and that was told. */
+  async differs(cut: Cut, trial: Trial): Promise<boolean> {
+    const { entry } = cut
+    if (this.#told.has(entry.id)) return trial.outcome?.key !== this.#whole.get(entry.id)?.key
+    if (trial.before !== undefined && !trial.before.ok) return this.#twinDiffers(cut, trial.before)
+    const whole = this.#whole.get(entry.id)
+    const { outcome } = trial
+    if (whole === undefined || outcome === undefined || outcome.key === whole.key) return false
+    let last = { cut: trial, whole: undefined as Trial | undefined }
+    for (let n = 1; n <= REPEATS; n++) {
+      const once = await this.#play(cut, 'whole')
+      if (once?.outcome?.key !== whole.key) return false
+      // The try that led here is the first.
+      const again = n === 1 ? trial : await this.#play(cut, cut.how)
+      if (again?.outcome?.key !== outcome.key) return false
+      last = { cut: again, whole: once }
+    }
+    const { verdict } = last.cut
+    this.#tell(cut, {
+      severity: verdict.kind === 'wrong' && verdict.severity === 'HIGH' ? 'HIGH' : 'MED',
+      title: differenceOf(entry.title, whole, outcome, cut.how),
+      standard: entry.standard,
+      seen: last.cut.seen,
+      whole: last.whole?.seen,
+      twin: `served, cut in the same way`
+    })
+    return true
+  }
+
+  async #play({ entry, stream }: Cut, how: Segmentation): Promise<Trial | undefined> {
+    const { context } = this.#stage
+    if (context.signal.aborted) return undefined
+    return play(this.#stage, entry, how, context.random.stream(stream), undefined)
+  }
+
+  /** A valid message that is served in one segment and not in several: no case can be judged with it, and that is the finding. */
+  async #twinDiffers(cut: Cut, first: TwinSeen & { ok: false }): Promise<boolean> {
+    const { entry, how } = cut
+    const framing = framingOf(entry.twin)
+    if (first.why !== 'refused' && first.why !== 'gone') return false
+    if (this.#framings.has(framing)) return true
+    const { context, dialer, scene, limits } = this.#stage
+    let last = first
+    let served: (TwinSeen & { ok: true }) | undefined
+    for (let n = 1; n <= REPEATS; n++) {
+      const begun = performance.now()
+      const whole = await playTwin(this.#stage, entry, 'whole', context.random.stream(cut.stream))
+      if (!whole.ok || context.signal.aborted) return false
+      served = whole
+      const again = await playTwin(this.#stage, entry, how, context.random.stream(cut.stream))
+      if (again.ok || again.why !== first.why || context.signal.aborted) return false
+      if (again.why === 'gone') {
+        const { alive } = await isAlive(dialer, scene.control, limits)
+        if (!alive || stalled(context.vitals, begun, limits.answerMs)) return false
+      }
+      last = again
+    }
+    this.#framings.add(framing)
+    const plainest = this.#whole.has(PLAINEST[framing])
+      ? http1Cases.find(({ id }) => id === PLAINEST[framing])
+      : undefined
+    const same =
+      plainest !== undefined &&
+      !(await playTwin(this.#stage, plainest, how, context.random.stream(cut.stream))).ok
+    this.#tell(same ? { ...cut, entry: plainest } : cut, {
+      severity: 'MED',
+      title: `a valid request ${KIND[framing]} is served in one segment, and not ${HOW[how]}: ${last.seen}`,
+      standard: STANDARD,
+      seen: last.exchange,
+      whole: served?.exchange,
+      twin: 'this is the well-formed message of the case'
+    })
+    return true
+  }
+
+  #tell(
+    { entry, how }: Cut,
+    told: {
+      severity: Severity
+      title: string
+      standard: string
+      seen: Observation | undefined
+      whole: Observation | undefined
+      twin: string
+    }
+  ): void {
+    const { context } = this.#stage
+    const { seen, whole } = told
+    this.#told.add(entry.id)
+    context.tally.add('adv_segments_differ')
+    context.ledger.exercised(entry.id)
+    const bytes: Partial<FindingDraft> = seen === undefined ? {} : bytesOfExchange(seen)
+    context.report({
+      predicate: PREDICATE,
+      severity: told.severity,
+      case: entry.id,
+      title: told.title,
+      standard: told.standard,
+      ...bytes,
+      ...(whole === undefined ? {} : { wire: [...(bytes.wire ?? []), whole.transcript] }),
+      evidence: {
+        class: entry.class,
+        right: `the same treatment however the bytes are cut (${entry.right})`,
+        sent_as: how,
+        ...(seen === undefined ? {} : { answers: answersText(seen), segments: HOW[how] }),
+        ...(whole === undefined ? {} : { answers_in_one_segment: answersText(whole) }),
+        twin: told.twin
+      },
+      repeats: { k: REPEATS, n: REPEATS }
+    })
+  }
+}
