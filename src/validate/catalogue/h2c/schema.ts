@@ -181,6 +181,8 @@ export const floodCaseSchema = z.strictObject({
   units: z.int().positive(),
   /** What comes back is read. */
   reads: z.boolean().default(true),
+  /** The next units wait for the answers to those before: never more streams than the server allows. */
+  paced: z.boolean().default(false),
   opens: z.array(frameSchema).default([]),
   unit: z.array(unitFrameSchema),
   /** The end of the message on stream 1, which must be answered then; else a plain request follows. */

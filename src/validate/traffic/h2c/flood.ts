@@ -22,6 +22,7 @@ export interface Plan {
   units: number
   ends: readonly H2cFrame[]
   reads: boolean
+  paced?: boolean
 }
 
 export interface Flooded {
@@ -115,10 +116,11 @@ export async function flood(ground: Ground, plan: Plan): Promise<Flooded | strin
   if (!plan.reads) session.connection.pause()
   let sent = 0
   let bytes = 0
+  let most = 1
   while (sent < plan.units && !reacted() && performance.now() < end) {
     const burst: Buffer[] = []
     let size = 0
-    while (burst.length < MOST_BURST && sent + burst.length < plan.units && size < BURST_BYTES) {
+    while (burst.length < most && sent + burst.length < plan.units && size < BURST_BYTES) {
       burst.push(units.make(sent + burst.length))
       size += burst.at(-1)!.length
     }
@@ -129,7 +131,12 @@ export async function flood(ground: Ground, plan: Plan): Promise<Flooded | strin
     if (written !== true) break
     sent += burst.length
     bytes += size
-    if (plan.reads) await session.until(reacted, 0)
+    // Few at first, so that an early reaction is counted well.
+    most = Math.min(MOST_BURST, most * 2)
+    if (plan.paced === true) {
+      most = Math.min(most, Math.max(1, session.inbound.peer.streams))
+      await session.settle(units.streams.slice(-burst.length), left)
+    } else if (plan.reads) await session.until(reacted, 0)
   }
   if (!plan.reads) session.connection.resume()
   await session.until(reacted, 0)

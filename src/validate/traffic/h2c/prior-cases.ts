@@ -1,8 +1,10 @@
 /** Prior knowledge on ports of every kind: the preface where it fits, and where it does not (RFC 9113 3.3, 3.4). */
 import { HpackEncoder } from '../../../wire/hpack.ts'
+import { parseResponses } from '../../../wire/http1.ts'
 import { errorName, headerFrames, PREFACE, settingsFrame } from '../../../wire/http2.ts'
+import type { Connection } from '../../../wire/tcp.ts'
 import { H2C_PRIOR_CASES, type H2cPriorCase } from '../../catalogue/h2c/index.ts'
-import type { Bench } from '../proof/bench.ts'
+import { wait, type Bench } from '../proof/bench.ts'
 import { inapplicable, inconclusive, KEPT, type Shot, type Trial, type Verdict } from '../proof/trial.ts'
 import { getFields, wrongAnswer, type Ground } from './ground.ts'
 import { Session } from './session.ts'
@@ -79,10 +81,10 @@ async function cuts(ground: Ground, spec: H2cPriorCase, most: number): Promise<S
       try {
         session.inbound.offer({})
         const stream = session.expect(1, 'GET')
-        const sent =
-          (await bench.write(connection, bytes.subarray(0, i + 1))) &&
-          (await session.until(() => session.over, CUT_MS),
-          await bench.write(connection, bytes.subarray(i + 1)))
+        // Nothing is read between: an acknowledgement of ours would come before our own SETTINGS.
+        const begun = await bench.write(connection, bytes.subarray(0, i + 1))
+        await wait(CUT_MS)
+        const sent = begun && (await bench.write(connection, bytes.subarray(i + 1)))
         await session.settle([stream])
         const wrong = session.fault?.title ?? wrongAnswer(ground, session, stream)
         if (wrong === undefined) return { verdict: KEPT, transcript }
@@ -175,13 +177,14 @@ async function answersOf(ground: PriorGround, spec: H2cPriorCase): Promise<Shot>
   }
 }
 
-/** The first answer must be a refusal. */
+/** The first answer must be a refusal; frames are one, too. */
 async function turnedAway(
   { bench }: PriorGround,
   spec: H2cPriorCase,
-  connection: Awaited<ReturnType<Bench['connect']>>
+  connection: Connection
 ): Promise<Verdict> {
-  const { responses } = await bench.responses(connection, ['GET'], LATE_MS)
+  await connection.waitClose(Math.min(LATE_MS, bench.patienceMs))
+  const { responses } = parseResponses(connection.received, ['GET'], connection.state !== 'open')
   const status = responses[0]?.status
   if (status === undefined || status < 200 || status >= 300) return KEPT
   return convicted(spec, 'accepted', `status ${status}`, { proof: true })
