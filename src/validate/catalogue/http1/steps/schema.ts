@@ -8,10 +8,13 @@ import { NEEDS } from '../schema.ts'
 const countSchema = z.union([z.int().nonnegative(), z.literal('{each}')])
 export type Count = z.infer<typeof countSchema>
 
+const formSchema = z.strictObject({ form: z.string(), body: z.string() })
+export type Form = z.infer<typeof formSchema>
+
 /**
  * What the client does, one after the other, on one connection that is opened for it.
  * `send`: these bytes; `times`: so often; `cut: bytes`: byte by byte; `lockstep`: each after the answer to the one before.
- * `wait`: for so many answers, for an interim answer (`continue`), or for the close; until the time limit.
+ * `form`: a POST of this media type and body. `wait`: for so many answers, for an interim answer (`continue`), or for the close; until the time limit.
  * `watch`: so many ms, shorter when something is answered or closed. `pause`: so many ms.
  * `most`: more answers than these, up to here, are answers to bytes within a message.
  * `pour`: these bytes over and over until answered, closed, or the budget of the case is spent.
@@ -23,6 +26,7 @@ export const stepSchema = z.union([
     cut: z.literal('bytes').optional(),
     lockstep: z.literal(true).optional()
   }),
+  formSchema,
   z.strictObject({ wait: z.literal('answers'), count: countSchema }),
   z.strictObject({ wait: z.enum(['continue', 'close']) }),
   z.strictObject({ watch: z.int().positive() }),
@@ -82,6 +86,8 @@ export const FAULTS = [
   'unanswered',
   /** A valid message was not served. */
   'refused',
+  /** Answered with 400, as if the message were no HTTP. */
+  'malformed',
   /** Answered with a 5xx that blames the server. */
   '5xx',
   /** Not closed, and must be. */
@@ -113,6 +119,7 @@ const common = {
 export const scriptSchema = z.strictObject({
   ...common,
   kind: z.literal('script'),
+  twin: z.union([z.string(), formSchema]),
   place: z.enum(PLACES).optional(),
   /** The case is played once for each of these, which stand for `{each}`. */
   each: z.array(z.string()).optional(),

@@ -1,0 +1,55 @@
+/** The well-formed message beside a case: served before and after, or the case cannot be judged (O2). */
+import type { RandomStream } from '../../../../kit/random.ts'
+import { ConnectFailed } from '../../../../wire/tcp.ts'
+import type { Form } from '../../../catalogue/http1/steps/index.ts'
+import { isSuccess } from '../../../oracles/answers.ts'
+import type { Stage } from '../trial.ts'
+import { playScript, type Seen } from './script.ts'
+
+export type TwinSeen =
+  | { ok: true; status: number; ms: number; seen: Seen }
+  | { ok: false; why: 'refused' | 'busy' | 'gone'; said: string }
+
+/** Whole requests in a template: placeholders, and request lines that are written out. */
+export function requestsIn(template: string): number {
+  return template.match(/\{(?:REQ|G|P|POST:\d+|CHUNKED:\d+)\}| HTTP\/1\.[01]\r\n/g)?.length ?? 0
+}
+
+/** @param any status, where the status says nothing of the message */
+export async function playTwin(
+  stage: Stage,
+  twin: string | Form,
+  any: boolean,
+  place: string | undefined,
+  random: RandomStream
+): Promise<TwinSeen> {
+  const due = typeof twin === 'string' ? requestsIn(twin) : 1
+  const begun = performance.now()
+  let seen: Seen
+  try {
+    const first = typeof twin === 'string' ? { send: twin } : twin
+    const heads = typeof twin === 'string' && twin.startsWith('HEAD ') ? [0] : []
+    const variant = place === undefined ? {} : { place }
+    const steps = [first, { wait: 'answers' as const, count: due }]
+    seen = await playScript(stage, { steps, due, heads }, variant, random)
+  } catch (error) {
+    if (error instanceof ConnectFailed)
+      return { ok: false, why: 'gone', said: `connect failed: ${error.code}` }
+    throw error
+  }
+  const { answers, end, error, complete } = seen
+  const [first] = answers
+  if (first === undefined) {
+    const silence = end === 'open' ? 'no answer within the time limit' : `closed (${end}) without an answer`
+    return { ok: false, why: 'gone', said: error?.message ?? silence }
+  }
+  const busy = answers.find(({ status }) => status === 429 || status === 503)
+  if (busy !== undefined) return { ok: false, why: 'busy', said: `${busy.status}` }
+  const bad = answers.find((answer) => !isSuccess(answer))
+  if (bad !== undefined && !any) return { ok: false, why: 'refused', said: `${bad.status}` }
+  if (answers.length < due)
+    return { ok: false, why: 'refused', said: 'the request behind it was not answered' }
+  if (!complete) return { ok: false, why: 'refused', said: 'answered before it was sent' }
+  stage.turn.served(seen.startedAt)
+  return { ok: true, status: first.status, ms: performance.now() - begun, seen }
+}
