@@ -66,11 +66,17 @@ const KNOWN = new Set([0, 1, 2, 8, 9, 10])
 const LONGEST = 64 << 20
 
 export class FrameReader {
+  readonly #rsv1: boolean
   #parts: Buffer[] = []
   #held = 0
   #needed = 2
   #fragmented = false
   #closed = false
+
+  /** @param rsv1 an extension that gives the first frame of a message the bit RSV1 was agreed (RFC 7692 6) */
+  constructor({ rsv1 = false } = {}) {
+    this.#rsv1 = rsv1
+  }
 
   /** Whole frames within the bytes so far. @throws FrameError at the first breach */
   push(piece: Buffer): ReceivedFrame[] {
@@ -96,7 +102,13 @@ export class FrameReader {
     const [first, second] = [data[0]!, data[1]!]
     const frame = { fin: (first & 0x80) !== 0, rsv: (first >> 4) & 7, opcode: first & 15 }
     if (this.#closed) throw new FrameError('after-close', 'a frame follows the Close frame', '5.5.1')
-    if (frame.rsv !== 0) throw new FrameError('rsv', `reserved bits ${frame.rsv} without an extension`, '5.2')
+    const meant = this.#rsv1 && (frame.opcode === 1 || frame.opcode === 2) ? 4 : 0
+    if ((frame.rsv & ~meant) !== 0)
+      throw new FrameError(
+        'rsv',
+        `reserved bits ${frame.rsv} on opcode ${frame.opcode}, which nothing gives a meaning`,
+        '5.2'
+      )
     if (!KNOWN.has(frame.opcode)) throw new FrameError('opcode', `the reserved opcode ${frame.opcode}`, '5.2')
     if ((second & 0x80) !== 0) throw new FrameError('masked', 'a masked frame from the server', '5.1')
     let length = second & 0x7f

@@ -1,24 +1,16 @@
-/** Streams of numbered messages, compared byte by byte; ping floods, fragment floods, many connections. */
+/** Streams of numbered messages, compared byte by byte. */
 import type { RandomStream } from '../../../kit/random.ts'
-import { WS_ECHO_CASES, WS_NUMBERS, type WsEchoCase } from '../../catalogue/ws/index.ts'
+import { wsCases, type WsEchoCase } from '../../catalogue/ws/index.ts'
 import { wait } from '../proof/bench.ts'
-import {
-  broken,
-  inapplicable,
-  inconclusive,
-  KEPT,
-  type Shot,
-  type Trial,
-  type Verdict
-} from '../proof/trial.ts'
-import { twin, type Route } from './frame-cases.ts'
+import { inapplicable, inconclusive, KEPT, type Shot, type Trial, type Verdict } from '../proof/trial.ts'
+import { deflateTwin, twin, type Route } from './route.ts'
 import { Session, told } from './session.ts'
+import { tellerOf, type Tell } from './tell.ts'
 
-const STANDARD = 'RFC 6455 5.6'
 const PATTERN = 16
-/** A slow reader does not read for so long, then reads on. */
-const SLOW_MS = 250
 const TOO_BIG = 1009
+/** RSV1 of a compressed message. */
+const COMPRESSED = 4
 
 /** Sequence number and tag, repeated: every 16 bytes name their message and connection. @param into is filled */
 function numbered(tag: Buffer, sequence: number, into: Buffer, op: 1 | 2): Buffer {
@@ -33,29 +25,41 @@ function numbered(tag: Buffer, sequence: number, into: Buffer, op: 1 | 2): Buffe
 export function echoTrials(
   route: Route,
   random: RandomStream,
-  cases: readonly WsEchoCase[] = WS_ECHO_CASES
+  cases: readonly WsEchoCase[] = wsCases('stream')
 ): Trial[] {
-  return cases.map((spec) => ({
-    id: spec.id,
-    group: 'echo',
-    twin: () => twin(route, random),
-    shoot: () =>
-      route.noEcho === undefined
-        ? shootEcho(route, spec, random)
-        : Promise.resolve({ verdict: inapplicable(route.noEcho) })
-  }))
+  return cases.map((spec) => {
+    const compressed = spec.offer !== undefined && route.noDeflate === undefined
+    return {
+      id: spec.id,
+      group: spec.group,
+      twin: () => (compressed ? deflateTwin(route, random) : twin(route, random)),
+      shoot: () => shootEcho(route, spec, random)
+    }
+  })
 }
 
-async function shootEcho({ bench, path }: Route, spec: WsEchoCase, random: RandomStream): Promise<Shot> {
+async function shootEcho(route: Route, spec: WsEchoCase, random: RandomStream): Promise<Shot> {
+  const { bench, path, noEcho, noDeflate } = route
+  if (noEcho !== undefined) return { verdict: inapplicable(noEcho) }
+  if (spec.offer !== undefined && noDeflate !== undefined) return { verdict: inapplicable(noDeflate) }
   const { tally } = bench.context
   tally.add('ws_echo_fires')
-  const session = await Session.open(bench, path, random)
+  const session = await Session.open(
+    bench,
+    path,
+    random,
+    spec.offer === undefined ? {} : { offer: spec.offer }
+  )
   if (!(session instanceof Session)) {
     tally.add('ws_echo_handshake_fail')
     return { verdict: inconclusive(told(session)) }
   }
   tally.add('ws_echo_upgraded')
   const { transcript } = session.connection
+  if (spec.offer !== undefined && session.deflate === undefined) {
+    session.destroy()
+    return { verdict: inapplicable(`the offer "${spec.offer}" was declined`) }
+  }
   const stream = new EchoStream(session, spec, random.bytes(8))
   try {
     return { verdict: await stream.run(), transcript }
@@ -74,6 +78,7 @@ class EchoStream {
   readonly #tag: Buffer
   /** One message, made anew for each that leaves or is compared: a megabyte for each would be a heap of garbage. */
   readonly #scratch: Buffer
+  readonly #tell: Tell
   #sent = 0
   #back = 0
   #verdict: Verdict | undefined
@@ -83,6 +88,7 @@ class EchoStream {
     this.#spec = spec
     this.#tag = tag
     this.#scratch = Buffer.allocUnsafeSlow(spec.bytes)
+    this.#tell = tellerOf(spec)
   }
 
   #message(sequence: number): Buffer {
@@ -95,12 +101,12 @@ class EchoStream {
 
   async run(): Promise<Verdict> {
     const { bench, connection } = this.#session
-    const { messages, inFlight, slow } = this.#spec
+    const { messages, inFlight, slowMs } = this.#spec
     const { tally } = bench.context
     const writing = this.#write()
-    if (slow) {
+    if (slowMs !== undefined) {
       connection.pause()
-      await wait(SLOW_MS)
+      await wait(slowMs)
       connection.resume()
     }
     let progress = -1
@@ -120,9 +126,8 @@ class EchoStream {
     if (this.#verdict === undefined && this.#session.broken !== undefined) {
       tally.add('ws_echo_frame_err')
       return this.#breach(
-        'HIGH',
-        `the server sends bytes that are no WebSocket frames: ${this.#session.broken}`,
         'server framing',
+        `the server sends bytes that are no WebSocket frames: ${this.#session.broken}`,
         true
       )
     }
@@ -131,6 +136,7 @@ class EchoStream {
 
   async #write(): Promise<void> {
     const { messages, inFlight, op, fragment } = this.#spec
+    const { bench, connection, deflate } = this.#session
     while (this.#sent < messages && this.#verdict === undefined) {
       if (this.#sent - this.#back >= inFlight) {
         const back = this.#back
@@ -140,8 +146,12 @@ class EchoStream {
       // The frames are copies of it.
       const payload = this.#message(this.#sent)
       this.#sent += 1
-      this.#session.bench.context.tally.add('ws_echo_sent')
-      if (!(await this.#session.sendMessage(op, payload, fragment))) return
+      bench.context.tally.add('ws_echo_sent')
+      const bytes =
+        deflate === undefined
+          ? this.#session.encodeMessage(op, payload, fragment)
+          : this.#session.encodeMessage(op, deflate.compress(payload, false), undefined, COMPRESSED)
+      if (!(await bench.write(connection, bytes))) return
     }
   }
 
@@ -169,9 +179,8 @@ class EchoStream {
     if (later !== undefined) {
       tally.add('ws_echo_reorder')
       return this.#breach(
-        'HIGH',
-        `message ${later} came back in the place of message ${this.#back}`,
         'reordered',
+        `message ${later} came back in the place of message ${this.#back}`,
         true
       )
     }
@@ -182,7 +191,7 @@ class EchoStream {
       payload.length > at && payload.subarray(at, at + 8).length > 0 && this.#isOurs(payload, at)
     tally.add(foreign ? 'ws_echo_egress_interleave' : 'ws_echo_other_corrupt')
     const what = `opcode ${op}, ${payload.length} bytes in place of ${expected.length}, first difference at byte ${at}`
-    return this.#breach('HIGH', `message ${this.#back} came back changed: ${what}`, 'changed', true)
+    return this.#breach('changed', `message ${this.#back} came back changed: ${what}`, true)
   }
 
   /** The wrong bytes are those of another message of this connection. */
@@ -200,30 +209,21 @@ class EchoStream {
       tally.add('ws_echo_missing')
       const how = close === undefined ? connection.state : `Close ${close.code ?? 'without code'}`
       return this.#breach(
-        'HIGH',
-        `the connection ended (${how}) with ${outstanding} of ${this.#sent} messages outstanding`,
         'missing',
+        `the connection ended (${how}) with ${outstanding} of ${this.#sent} messages outstanding`,
         false
       )
     }
     tally.add('ws_echo_timeout')
     return this.#breach(
-      'HIGH',
-      `no echo for ${bench.patienceMs} ms with ${outstanding} of ${this.#sent} messages outstanding`,
       'timeout',
+      `no echo for ${bench.patienceMs} ms with ${outstanding} of ${this.#sent} messages outstanding`,
       false
     )
   }
 
-  #breach(severity: 'HIGH' | 'MED', what: string, symptom: string, proof: boolean): Verdict {
-    return broken({
-      predicate: 'I-WS-ECHO',
-      severity,
-      title: `${this.#spec.title}: ${what}`,
-      standard: STANDARD,
-      symptom,
-      proof
-    })
+  #breach(symptom: string, what: string, proof: boolean): Verdict {
+    return this.#tell(symptom, `${this.#spec.title}: ${what}`, { proof })
   }
 }
 
@@ -231,140 +231,4 @@ function firstDifference(a: Buffer, b: Buffer): number {
   const length = Math.min(a.length, b.length)
   for (let i = 0; i < length; i++) if (a[i] !== b[i]) return i
   return length
-}
-
-export function floodTrials(route: Route, random: RandomStream): Trial[] {
-  const { bench, path } = route
-  const over = (id: string, needsEcho: boolean, shoot: (session: Session) => Promise<Verdict>): Trial => ({
-    id,
-    group: 'flood',
-    twin: () => twin(route, random),
-    shoot: async () => {
-      if (needsEcho && route.noEcho !== undefined) return { verdict: inapplicable(route.noEcho) }
-      const session = await Session.open(bench, path, random)
-      if (!(session instanceof Session)) return { verdict: inconclusive(told(session)) }
-      try {
-        return { verdict: await shoot(session), transcript: session.connection.transcript }
-      } finally {
-        session.destroy()
-      }
-    }
-  })
-  return [
-    over('ping-flood', false, async (session) => {
-      const names = Array.from({ length: WS_NUMBERS.pings }, (_, i) => `p${i}`)
-      await session.send(...names.map((text) => ({ op: 9, text })))
-      const last = names.at(-1)!
-      const came = await session.until(
-        () => session.pongs().at(-1)?.toString() === last || session.close !== undefined
-      )
-      const pongs = session.pongs().map(String)
-      bench.context.tally.add('ws_pongs', pongs.length)
-      const breach = (title: string, symptom: string, proof: boolean): Verdict =>
-        broken({
-          predicate: proof ? 'I-WS-ECHO' : 'I-WS-HANG',
-          severity: proof ? 'HIGH' : 'MED',
-          title,
-          standard: 'RFC 6455 5.5.2',
-          symptom,
-          proof
-        })
-      const order = pongs.map((name) => names.indexOf(name))
-      const bad = order.findIndex((n, i) => n < 0 || (i > 0 && n <= order[i - 1]!))
-      if (bad >= 0)
-        return breach(
-          `among ${names.length} pings, pong ${bad + 1} answers ${pongs[bad]!} out of turn`,
-          'pong out of turn',
-          true
-        )
-      if (session.close !== undefined || session.connection.state !== 'open') {
-        // A bound on pings is the server's right; it must say so and close.
-        return KEPT
-      }
-      // Only the most recent ping must be answered (5.5.3).
-      return came
-        ? KEPT
-        : breach(
-            `the last of ${names.length} pings got no pong (${pongs.length} others did)`,
-            'no pong',
-            false
-          )
-    }),
-    over('fragment-flood', true, async (session) => {
-      const text = random.hex(WS_NUMBERS.fragments)
-      await session.send(
-        ...[...text].map((one, i) => ({ op: i === 0 ? 1 : 0, fin: i === text.length - 1, text: one }))
-      )
-      await session.until(() => session.messages.length > 0 || session.close !== undefined)
-      const got = session.messages[0]?.payload.toString()
-      if (got === text) return KEPT
-      const breach = (title: string, symptom: string, proof: boolean): Verdict =>
-        broken({ predicate: 'I-WS-ECHO', severity: 'HIGH', title, standard: 'RFC 6455 5.4', symptom, proof })
-      if (got !== undefined)
-        return breach(
-          `a message in ${text.length} fragments came back changed (${got.length} bytes)`,
-          'changed',
-          true
-        )
-      if (session.close !== undefined || session.connection.state !== 'open')
-        return inapplicable(
-          `the server limits fragments (${session.close?.code ?? session.connection.state})`
-        )
-      return breach(`a message in ${text.length} fragments did not come back`, 'missing', false)
-    }),
-    { id: 'crowd', group: 'flood', twin: () => twin(route, random), shoot: () => crowd(route, random) }
-  ]
-}
-
-/** Many connections, each with tokens of its own: whoever gets another's token proves cross-talk. */
-async function crowd(route: Route, random: RandomStream): Promise<Shot> {
-  const { bench, path, noEcho } = route
-  if (noEcho !== undefined) return { verdict: inapplicable(noEcho) }
-  const opened = await Promise.all(
-    Array.from({ length: WS_NUMBERS.crowd }, () => Session.open(bench, path, random))
-  )
-  const sessions = opened.filter((one) => one instanceof Session)
-  try {
-    const refused = opened.find((one) => !(one instanceof Session))
-    if (refused !== undefined && sessions.length < opened.length / 2)
-      return { verdict: inconclusive(told(refused as Exclude<typeof refused, Session>)) }
-    const tokens = sessions.map(() => Array.from({ length: WS_NUMBERS.crowdMessages }, () => random.hex(24)))
-    await Promise.all(
-      sessions.map((session, i) => session.send(...tokens[i]!.map((text) => ({ op: 1, text }))))
-    )
-    await Promise.all(
-      sessions.map((session) => session.until(() => session.messages.length >= WS_NUMBERS.crowdMessages))
-    )
-    const owner = new Map(tokens.flatMap((list, i) => list.map((token) => [token, i] as const)))
-    for (const [i, session] of sessions.entries()) {
-      const { transcript } = session.connection
-      const got = session.messages.map(({ payload }) => payload.toString())
-      const foreign = got.find((token) => owner.get(token) !== i)
-      const breach = (title: string, symptom: string, proof: boolean): Shot => ({
-        verdict: broken({
-          predicate: 'I-WS-ECHO',
-          severity: 'HIGH',
-          title,
-          standard: STANDARD,
-          symptom,
-          proof
-        }),
-        transcript
-      })
-      if (foreign !== undefined) {
-        const whose = owner.has(foreign) ? 'a message of another connection' : 'a message that nobody sent'
-        return breach(`one of ${sessions.length} connections received ${whose}`, 'cross-talk', true)
-      }
-      if (got.join() !== tokens[i]!.join()) {
-        return breach(
-          `one of ${sessions.length} connections received ${got.length} of its ${WS_NUMBERS.crowdMessages} messages`,
-          'missing',
-          false
-        )
-      }
-    }
-    return { verdict: KEPT }
-  } finally {
-    for (const session of sessions) session.destroy()
-  }
 }

@@ -1,189 +1,282 @@
-/** The cases of the catalogue as trials: handshakes and frames. */
+/** The cases of frames and of text as trials. */
 import type { RandomStream } from '../../../kit/random.ts'
-import {
-  WS_FRAME_CASES,
-  WS_HANDSHAKE_CASES,
-  type WsFrameCase,
-  type WsHandshakeCase
-} from '../../catalogue/ws/index.ts'
-import type { Bench } from '../proof/bench.ts'
-import {
-  broken,
-  inapplicable,
-  inconclusive,
-  KEPT,
-  type Shot,
-  type Trial,
-  type Verdict
-} from '../proof/trial.ts'
-import { handshakeBytes, readHandshake, wrongWith } from './handshake.ts'
-import { judge } from './judge.ts'
+import { WriteFailed } from '../../../wire/tcp.ts'
+import { wsCases, type WsFrameCase, type WsItem, type WsSequencesCase } from '../../catalogue/ws/index.ts'
+import { wait } from '../proof/bench.ts'
+import { inLanes } from '../proof/conduct.ts'
+import { inapplicable, inconclusive, KEPT, type Shot, type Trial, type Verdict } from '../proof/trial.ts'
+import { judge, judgeFailed } from './judge.ts'
+import { growth, pour, residentOf } from './pour.ts'
+import { deflateTwin, opens, twin, type Route } from './route.ts'
 import { Session, told } from './session.ts'
-
-/** The WebSocket route and what is known of it. */
-export interface Route {
-  bench: Bench
-  path: string
-  /** Why cases that need the echo cannot be judged. */
-  noEcho?: string
-  /** Why the twin of all cases fails: only the plainest cases can be judged. */
-  unfit?: string
-}
+import { tellerOf, type Tell } from './tell.ts'
 
 /** The plainest handshake, message and ping. Where the twin of all others is broken, these are judged on less. */
 export const PLAIN: ReadonlySet<string> = new Set(['hs-ctl', 'ctl-text', 'ctl-ping'])
+/** The plainest compressed message, which stands on the plain twin. */
+const PLAIN_DEFLATE = 'pmd-ctl'
 
-/** How a twin tells that the server's bytes are no frames. */
-export const NO_FRAMES = 'the server sends bytes that are no WebSocket frames'
+/** Up to so many bytes are sent byte by byte; of more, the header is. */
+const BYTEWISE = 300
+const HEADER = 14
+/** Repeats up to this number are encoded one by one, each with a mask of its own. */
+const SINGLY = 2000
+/** Frames of a block of more. */
+const BLOCK = 5000
+const STALLED_MS = 1000
+/** How long a process is looked at after it was fed, ms. */
+const LOOK_MS = 400
+const SEQUENCE_LANES = 8
+/** Broken sequences that are enough. */
+const ENOUGH = 3
+const SHOWN = 48
 
-/** The twin of all cases: a plain handshake, then a plain message where the route echoes, else a ping. */
-export async function twin(route: Route, random: RandomStream): Promise<string | undefined> {
-  const session = await Session.open(route.bench, route.path, random)
-  if (!(session instanceof Session)) return told(session)
-  const text = random.hex(12)
+/** A flood of frames, which must have the machine for itself. */
+export const isFlood = (spec: WsFrameCase): boolean => spec.forMs !== undefined
+
+/** @param flood those that must be alone, or all others */
+export function frameTrials(route: Route, random: RandomStream, flood: boolean): Trial[] {
+  return wsCases('frames')
+    .filter((spec) => isFlood(spec) === flood)
+    .map((spec) => ({
+      id: spec.id,
+      group: spec.group,
+      twin: () => {
+        if (route.unfit !== undefined && PLAIN.has(spec.id)) return opens(route, random)
+        const compressed = spec.offer !== undefined && spec.id !== PLAIN_DEFLATE
+        return compressed && route.noDeflate === undefined ? deflateTwin(route, random) : twin(route, random)
+      },
+      shoot: () => shootFrames(route, spec, random)
+    }))
+}
+
+/** In one segment, then byte by byte: segments have no meaning, so that the verdict must be the same (O9). */
+async function shootFrames(route: Route, spec: WsFrameCase, random: RandomStream): Promise<Shot> {
+  if (spec.expect.kind === 'echo' && route.noEcho !== undefined)
+    return { verdict: inapplicable(route.noEcho) }
+  if (spec.offer !== undefined && route.noDeflate !== undefined)
+    return { verdict: inapplicable(route.noDeflate) }
+  if (isFlood(spec)) return shootFlood(route, spec, random)
+  const whole = await shootOnce(route, spec, random, false)
+  return whole.verdict.kind === 'kept' && mayBeCut(spec) ? shootOnce(route, spec, random, true) : whole
+}
+
+function mayBeCut({ segment, then, frames, expect }: WsFrameCase): boolean {
+  const waits = expect.kind === 'any' || (expect.kind === 'fail' && expect.silence === true)
+  return segment === undefined && then === undefined && !waits && !frames.some((item) => 'times' in item)
+}
+
+async function shootOnce(
+  route: Route,
+  spec: WsFrameCase,
+  random: RandomStream,
+  bytewise: boolean
+): Promise<Shot> {
+  const { bench, path } = route
+  const session = await Session.open(bench, path, random, openWith(spec))
+  if (!(session instanceof Session)) return { verdict: inconclusive(told(session)) }
+  const { connection } = session
+  const { transcript } = connection
+  const tell = tellerOf(spec)
   try {
-    // A connection that is only opened shows nothing: a server that hangs up on everything would do as well.
-    if (route.noEcho !== undefined) {
-      await session.send({ op: 9, text })
-      if (await session.until(() => session.pongs().some((payload) => payload.toString() === text)))
-        return undefined
-      return session.broken === undefined
-        ? `a plain ping got no pong (${session.connection.state})`
-        : `${NO_FRAMES}: ${session.broken}`
+    if (spec.offer !== undefined && session.deflate === undefined)
+      return { verdict: inapplicable(`the offer "${spec.offer}" was declined`) }
+    const bytes = session.encodeAll(spec.frames)
+    const segments = bytewise ? bytesOf(bytes) : cut(bytes, spec.segment ?? bytes.length)
+    let sent: boolean
+    if (spec.pauseMs === undefined) sent = await bench.write(connection, ...segments)
+    else {
+      const halfway = wait((segments.length * spec.pauseMs) / 2).then(() => twin(route, random))
+      const [left, others] = await Promise.all([slowly(session, segments, spec.pauseMs), halfway])
+      if (others !== undefined) return { verdict: hung(tell, spec.title, others), transcript }
+      sent = left
     }
-    await session.send({ op: 1, text })
-    const came = await session.until(() => session.messages.length > 0)
-    if (session.broken !== undefined) return `${NO_FRAMES}: ${session.broken}`
-    if (!came) return `a plain message got no echo (${session.connection.state})`
-    return session.messages[0]!.payload.toString() === text ? undefined : 'a plain message came back changed'
+    if (!sent && connection.bytesAccepted === 0)
+      return { verdict: inconclusive('the connection was closed before the frames were sent'), transcript }
+    if (spec.then === 'fin') connection.end()
+    if (spec.then === 'rst') connection.reset()
+    const what = bytewise ? `${spec.title}, sent byte by byte,` : spec.title
+    return { verdict: await judge(spec, what, session, tell), transcript }
   } finally {
     session.destroy()
   }
 }
 
-/** The handshake alone. */
-async function opens({ bench, path }: Route, random: RandomStream): Promise<string | undefined> {
-  const session = await Session.open(bench, path, random)
-  if (!(session instanceof Session)) return told(session)
-  session.destroy()
-  return undefined
+const openWith = ({ offer }: { offer?: string | undefined }): { offer?: string } =>
+  offer === undefined ? {} : { offer }
+
+export function hung(tell: Tell, title: string, seen: string): Verdict {
+  return tell('others not served', `while ${title} is on its way, others are not served: ${seen}`)
 }
 
-export function frameTrials(route: Route, random: RandomStream): Trial[] {
-  return WS_FRAME_CASES.map((spec) => ({
+function cut(bytes: Buffer, size: number): Buffer[] {
+  const pieces: Buffer[] = []
+  for (let at = 0; at < bytes.length; at += size) pieces.push(bytes.subarray(at, at + size))
+  return pieces
+}
+
+function bytesOf(bytes: Buffer): Buffer[] {
+  if (bytes.length <= BYTEWISE) return cut(bytes, 1)
+  const rest = bytes.subarray(HEADER)
+  return [...cut(bytes.subarray(0, HEADER), 1), ...cut(rest, Math.ceil(rest.length / 3))]
+}
+
+/** False where the peer had closed. */
+async function slowly(
+  { bench, connection }: Session,
+  segments: readonly Buffer[],
+  pauseMs: number
+): Promise<boolean> {
+  try {
+    await connection.writeSegments(segments, pauseMs)
+    return true
+  } catch (error) {
+    if (!(error instanceof WriteFailed)) throw error
+    bench.context.tally.add('ws_write_fail')
+    return false
+  }
+}
+
+const framesIn = (item: WsItem): number => ('times' in item ? item.times * item.frames.length : 1)
+
+async function shootFlood({ bench, path }: Route, spec: WsFrameCase, random: RandomStream): Promise<Shot> {
+  const session = await Session.open(bench, path, random, openWith(spec))
+  if (!(session instanceof Session)) return { verdict: inconclusive(told(session)) }
+  const { connection } = session
+  const { transcript } = connection
+  const tell = tellerOf(spec)
+  const level = spec.budgetMiB === undefined ? undefined : await residentOf(bench)
+  const end = performance.now() + (spec.forMs ?? 0)
+  try {
+    let left = 0
+    let sent = 0
+    for (const item of spec.frames) {
+      const each = 'times' in item ? item.frames.length : 1
+      const times = 'times' in item ? item.times : 1
+      const perBlock = Math.min(times, times <= SINGLY ? times : BLOCK)
+      const block = session.encodeAll('times' in item ? [{ times: perBlock, frames: item.frames }] : [item])
+      const poured = await pour(session, block, Math.ceil(times / perBlock), {
+        forMs: Math.max(1, end - performance.now()),
+        stalledMs: STALLED_MS
+      })
+      left += poured.blocks * perBlock * each
+      sent += poured.blocks * block.length
+      if (poured.how !== 'all') break
+    }
+    const all = spec.frames.reduce((sum, item) => sum + framesIn(item), 0)
+    const grown = level === undefined ? 0 : await growth(bench, level, LOOK_MS)
+    const verdict = await judge(spec, spec.title, session, tell)
+    const open = session.close === undefined && connection.state === 'open'
+    if (verdict.kind !== 'kept' || !open) return { verdict, transcript }
+    if (grown > (spec.budgetMiB ?? Infinity))
+      bench.context.note(
+        `${spec.id}: the process grew by ${grown} MiB for ${left} frames of ${sent} bytes, and the connection stays open`
+      )
+    if (left < Math.min(all, spec.atLeast ?? all))
+      return {
+        verdict: inconclusive(`only ${left} of ${all} frames left within ${spec.forMs ?? 0} ms`),
+        transcript
+      }
+    return { verdict, transcript }
+  } finally {
+    session.destroy()
+  }
+}
+
+export function sequenceTrials(route: Route, random: RandomStream): Trial[] {
+  return wsCases('sequences').map((spec) => ({
     id: spec.id,
     group: spec.group,
-    twin: () =>
-      route.unfit !== undefined && PLAIN.has(spec.id) ? opens(route, random) : twin(route, random),
-    shoot: () => shootFrames(route, spec, random)
+    twin: () => twin(route, random),
+    shoot: () =>
+      spec.valid ? shootValid(route, spec, random) : shootInvalid(route, spec, random, tellerOf(spec))
   }))
 }
 
-async function shootFrames(
+/** A sequence whole, and in fragments of one byte. */
+function forms(hex: string): { what: string; size: number; bytes: Buffer }[] {
+  const bytes = Buffer.from(hex, 'hex')
+  const name = `text of the bytes ${hex.length > SHOWN ? `${hex.slice(0, SHOWN)}...` : hex}`
+  const whole = { what: name, size: bytes.length, bytes }
+  return bytes.length === 1 ? [whole] : [whole, { what: `${name} in fragments of one byte`, size: 1, bytes }]
+}
+
+/** All on one connection; each must come back. */
+async function shootValid(
   { bench, path, noEcho }: Route,
-  spec: WsFrameCase,
+  spec: WsSequencesCase,
   random: RandomStream
 ): Promise<Shot> {
-  if (spec.expect.kind === 'echo' && noEcho !== undefined) return { verdict: inapplicable(noEcho) }
+  if (noEcho !== undefined) return { verdict: inapplicable(noEcho) }
   const session = await Session.open(bench, path, random)
   if (!(session instanceof Session)) return { verdict: inconclusive(told(session)) }
-  const { transcript } = session.connection
+  const { connection } = session
+  const { transcript } = connection
+  const tell = tellerOf(spec)
+  const texts = spec.sequences.flatMap(forms)
   try {
-    const bytes = Buffer.concat(spec.frames.map((frame) => session.encode(frame)))
-    const segments = spec.bytewise === true ? [...bytes].map((byte) => Buffer.from([byte])) : [bytes]
-    const sent = await bench.write(session.connection, ...segments)
-    if (!sent && session.connection.bytesAccepted === 0)
-      return { verdict: inconclusive('the connection was closed before the frames were sent'), transcript }
-    return { verdict: await judge(spec, session), transcript }
+    await bench.write(
+      connection,
+      Buffer.concat(texts.map(({ bytes, size }) => session.encodeMessage(1, bytes, size)))
+    )
+    await session.until(() => session.messages.length >= texts.length || session.close !== undefined)
+    const got = session.messages
+    const wrong = texts.findIndex(
+      ({ bytes }, i) => got[i] !== undefined && (got[i].op !== 1 || !got[i].payload.equals(bytes))
+    )
+    const next = texts[wrong >= 0 ? wrong : got.length]
+    const shot = (verdict: Verdict): Shot => ({ verdict, transcript })
+    if (session.broken !== undefined)
+      return shot(
+        tell(
+          'server framing',
+          `after ${spec.title} the server sends bytes that are no WebSocket frames: ${session.broken}`,
+          { proof: true }
+        )
+      )
+    if (next === undefined) return shot(KEPT)
+    if (wrong >= 0) return shot(tell('changed', `${next.what} came back changed`, { proof: true }))
+    if (session.close !== undefined || connection.state !== 'open')
+      return shot(
+        tell(
+          'refused',
+          `${next.what} is valid, and the server closed the connection (${session.close?.code ?? connection.state})`,
+          { proof: session.close !== undefined }
+        )
+      )
+    return shot(tell('missing', `${next.what} did not come back within ${bench.patienceMs} ms`))
   } finally {
     session.destroy()
   }
 }
 
-export function handshakeTrials(route: Route, random: RandomStream): Trial[] {
-  return WS_HANDSHAKE_CASES.map((spec) => ({
-    id: spec.id,
-    group: 'handshake',
-    twin: () =>
-      route.unfit !== undefined && PLAIN.has(spec.id) ? route.bench.control() : twin(route, random),
-    shoot: () => shootHandshake(route, spec, random)
-  }))
-}
-
-async function shootHandshake(route: Route, spec: WsHandshakeCase, random: RandomStream): Promise<Shot> {
-  const { bench, path } = route
-  const connection = await bench.connect()
-  const { transcript } = connection
-  try {
-    const key = random.bytes(16).toString('base64')
-    const session = new Session(bench, connection, random)
-    const early = spec.early === true ? session.encode({ op: 1, text: 'early' }) : Buffer.alloc(0)
-    bench.context.tally.add('ws_sent')
-    if (!(await bench.write(connection, Buffer.concat([handshakeBytes(bench, path, key, spec), early])))) {
-      return { verdict: spec.expect === '101' ? inconclusive('closed before it was sent') : KEPT, transcript }
+/** Each on a connection of its own; each must fail it. */
+async function shootInvalid(
+  { bench, path }: Route,
+  spec: WsSequencesCase,
+  random: RandomStream,
+  tell: Tell
+): Promise<Shot> {
+  const texts = spec.sequences.flatMap(forms)
+  const wrong: Shot[] = []
+  let unclear: Shot | undefined
+  await inLanes(texts, SEQUENCE_LANES, async ({ what, bytes, size }) => {
+    if (wrong.length >= ENOUGH || bench.aborted) return
+    const session = await Session.open(bench, path, random)
+    if (!(session instanceof Session)) return void (unclear = { verdict: inconclusive(told(session)) })
+    const { connection } = session
+    const { transcript } = connection
+    try {
+      const sent = await session.sendMessage(1, bytes, size)
+      if (!sent && connection.bytesAccepted === 0)
+        unclear = { verdict: inconclusive('the connection was closed before the text was sent'), transcript }
+      else {
+        const verdict = await judgeFailed(what, session, tell)
+        if (verdict.kind === 'broken') wrong.push({ verdict, transcript })
+      }
+    } finally {
+      session.destroy()
     }
-    const answer = await readHandshake(bench, connection, spec.method ?? 'GET')
-    if (answer.kind === 'upgraded') bench.context.tally.add('ws_upgraded')
-    const breach = (
-      title: string,
-      symptom: string,
-      proof = true,
-      severity = spec.severity ?? 'MED'
-    ): Verdict =>
-      broken({ predicate: 'I-WS-HANDSHAKE', severity, title, standard: spec.standard, symptom, proof })
-    return { verdict: judgeHandshake(route, spec, key, answer, breach), transcript }
-  } finally {
-    connection.destroy()
-  }
-}
-
-function judgeHandshake(
-  { bench }: Route,
-  spec: WsHandshakeCase,
-  key: string,
-  answer: Awaited<ReturnType<typeof readHandshake>>,
-  breach: (title: string, symptom: string, proof?: boolean, severity?: 'LOW' | 'MED') => Verdict
-): Verdict {
-  if (answer.kind === 'failed' && answer.how === 'timeout') {
-    // What no rule demands an answer to is hygiene.
-    const severity = spec.expect === 'any' ? 'LOW' : 'MED'
-    return breach(`${spec.title} got no answer within ${bench.patienceMs} ms`, 'no answer', false, severity)
-  }
-  if (answer.kind === 'failed' && answer.how === 'other') {
-    return breach(
-      `${spec.title} was answered with bytes that are no HTTP: ${answer.what}`,
-      'no http',
-      true,
-      'MED'
-    )
-  }
-  if (answer.kind === 'upgraded') {
-    if (spec.expect === 'refused' || spec.expect === 'version')
-      return breach(`${spec.title} was accepted with 101`, 'accepted')
-    const offered = (name: string): string => [spec.fields[name] ?? ''].flat().join(',')
-    const wrong = wrongWith(answer.response, key, {
-      extensions: offered('Sec-WebSocket-Extensions'),
-      protocols: offered('Sec-WebSocket-Protocol')
-    })
-    if (wrong !== undefined)
-      return breach(`${spec.title} was answered with a wrong 101: ${wrong}`, 'wrong 101')
-    return KEPT
-  }
-  if (spec.expect === '101') {
-    const what = answer.kind === 'refused' ? `status ${answer.response.status}` : answer.what
-    return breach(`${spec.title} was refused: ${what}`, 'refused', answer.kind === 'refused')
-  }
-  if (
-    spec.expect === 'version' &&
-    answer.kind === 'refused' &&
-    answer.response.header('sec-websocket-version') === undefined
-  ) {
-    return breach(
-      `${spec.title} was refused with ${answer.response.status} and without Sec-WebSocket-Version`,
-      'no version',
-      true,
-      'LOW'
-    )
-  }
-  return KEPT
+  })
+  return wrong[0] ?? unclear ?? { verdict: KEPT }
 }

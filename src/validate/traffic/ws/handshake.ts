@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { HttpResponse } from '../../../wire/http1.ts'
 import type { Connection } from '../../../wire/tcp.ts'
+import { agreementOf, parseExtensions, type Agreement } from '../../../wire/websocket-deflate.ts'
 import type { WsHandshakeCase } from '../../catalogue/ws/index.ts'
 import type { Bench } from '../proof/bench.ts'
 
@@ -18,8 +19,11 @@ export type Handshake =
   | { kind: 'refused'; response: HttpResponse }
   | { kind: 'failed'; how: 'eof' | 'timeout' | 'reset' | 'other'; what: string }
 
+/** What a case changes of a plain handshake. */
+export type Change = Pick<WsHandshakeCase, 'fields' | 'method' | 'version' | 'body' | 'filler'>
+
 /** Bytes of a handshake with the case's changes. */
-export function handshakeBytes(bench: Bench, path: string, key: string, change?: WsHandshakeCase): Buffer {
+export function handshakeBytes(bench: Bench, path: string, key: string, change?: Change): Buffer {
   const fields: Record<string, string | null | readonly string[]> = {
     Host: bench.context.target.authority,
     Upgrade: 'websocket',
@@ -27,7 +31,8 @@ export function handshakeBytes(bench: Bench, path: string, key: string, change?:
     'Sec-WebSocket-Version': '13',
     'Sec-WebSocket-Key': key,
     Origin: `http://${bench.context.target.authority}`,
-    ...change?.fields
+    ...change?.fields,
+    ...Object.fromEntries(Array.from({ length: change?.filler ?? 0 }, (_, i) => [`X-${i}`, String(i)]))
   }
   const lines = Object.entries(fields).flatMap(([name, value]) => {
     if (value === null) return []
@@ -76,17 +81,20 @@ export function wrongWith(
     return `Upgrade is ${response.header('upgrade') ?? 'missing'}`
   if (!/(^|,)\s*upgrade\s*(,|$)/i.test(response.header('connection') ?? ''))
     return `Connection is ${response.header('connection') ?? 'missing'}`
-  const names = (list: string): string[] =>
-    list
-      .split(',')
-      .map((entry) => entry.split(';')[0]!.trim())
-      .filter((name) => name !== '')
+  const names = (list: string): string[] => parseExtensions(list).map(({ name }) => name)
   const extension = names(response.headerValues('sec-websocket-extensions').join(',')).find(
     (name) => !names(offered.extensions).includes(name)
   )
   if (extension !== undefined) return `the extension "${extension}" was not offered`
+  const agreed = agreementIn(response, offered.extensions)
+  if (typeof agreed === 'string') return agreed
   const protocol = response.header('sec-websocket-protocol')
   if (protocol !== undefined && !names(offered.protocols).includes(protocol))
     return `the subprotocol "${protocol}" was not offered`
   return undefined
+}
+
+/** The compression that a 101 settles; undefined without, words where the answer does not fit the offer. */
+export function agreementIn(response: HttpResponse, offer: string): Agreement | string | undefined {
+  return agreementOf(offer, response.headerValues('sec-websocket-extensions').join(','))
 }

@@ -1,16 +1,11 @@
 /** Clients that go in the middle of a frame or a message, while others are served. */
 import type { RandomStream } from '../../../kit/random.ts'
-import {
-  WS_KILL_STAGES,
-  WS_KILL_WAYS,
-  WS_NUMBERS,
-  type WsKillStage,
-  type WsKillWay
-} from '../../catalogue/ws/index.ts'
+import { wsCases, type WsKillCase } from '../../catalogue/ws/index.ts'
 import { wait } from '../proof/bench.ts'
 import type { Holding } from '../proof/holding.ts'
+import type { Death } from '../proof/remains.ts'
 import { inconclusive, KEPT, type Trial } from '../proof/trial.ts'
-import { twin, type Route } from './frame-cases.ts'
+import { twin, type Route } from './route.ts'
 import { Session } from './session.ts'
 
 /** How long a silent client stays, ms. */
@@ -21,8 +16,7 @@ const AFTER_FIN_MS = 30
 async function die(
   { bench, path }: Route,
   holding: Holding,
-  stage: WsKillStage,
-  way: WsKillWay,
+  { stage, way }: WsKillCase,
   random: RandomStream
 ): Promise<boolean> {
   const session = await Session.open(bench, path, random)
@@ -44,33 +38,40 @@ async function die(
   return reached
 }
 
-export function killTrials(route: Route, holding: Holding, random: RandomStream): Trial[] {
-  return WS_KILL_STAGES.flatMap((stage) =>
-    WS_KILL_WAYS.map((way): Trial => ({
-      id: `kill-${stage.id}-${way.id}`,
-      group: 'kill',
-      twin: () => twin(route, random),
-      shoot: async () => {
-        const all = await Promise.all(
-          Array.from({ length: WS_NUMBERS.clients }, () => die(route, holding, stage.id, way.id, random))
-        )
-        return { verdict: all.some(Boolean) ? KEPT : inconclusive('the moment was not reached') }
-      }
-    }))
-  )
-}
-
-export function killBatch(
+async function many(
   route: Route,
   holding: Holding,
-  stage: WsKillStage,
-  way: WsKillWay,
+  spec: WsKillCase,
+  clients: number,
   random: RandomStream
-): () => Promise<number> {
-  return async () => {
-    const all = await Promise.all(
-      Array.from({ length: WS_NUMBERS.batch }, () => die(route, holding, stage, way, random))
-    )
-    return all.filter(Boolean).length
-  }
+): Promise<number> {
+  const all = await Promise.all(Array.from({ length: clients }, () => die(route, holding, spec, random)))
+  return all.filter(Boolean).length
+}
+
+export function killTrials(route: Route, holding: Holding, random: RandomStream): Trial[] {
+  return wsCases('kill').map((spec) => ({
+    id: spec.id,
+    group: spec.group,
+    twin: () => twin(route, random),
+    shoot: async () => {
+      const died = await many(route, holding, spec, spec.clients, random)
+      return { verdict: died > 0 ? KEPT : inconclusive('the moment was not reached') }
+    }
+  }))
+}
+
+/** The kinds of death among which a leak is searched. */
+export function deathsOf(route: Route, holding: Holding): Death[] {
+  return wsCases('kill').flatMap((spec) =>
+    spec.batch === undefined
+      ? []
+      : [
+          {
+            id: spec.id,
+            title: spec.title.replace(/^clients that go /, ''),
+            batch: (random: RandomStream) => () => many(route, holding, spec, spec.batch!, random)
+          }
+        ]
+  )
 }
