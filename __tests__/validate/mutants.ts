@@ -7,6 +7,8 @@ import { playFixture, type Played, type PlayOptions } from './play.ts'
 export interface Mutants {
   slice: Slice
   switches: readonly Switch[]
+  /** Cases that are about servers of another kind, and inapplicable here. */
+  elsewhere?: readonly string[]
   /** They take longest, so they begin first. */
   slow?: readonly string[]
   /** How all findings of a switch are told, for a few of each kind: `HIGH I-WS-ECHO`. */
@@ -28,7 +30,7 @@ const LONG_MS = 150_000
 const whole = (id: string): string => id
 
 export function playMutants(mutants: Mutants): void {
-  const { slice, switches, slow = [], unrepeated = [], told, steady = whole, each } = mutants
+  const { slice, switches, elsewhere = [], slow = [], unrepeated = [], told, steady = whole, each } = mutants
   const own = switches
     .filter(({ breaks }) => !breaks.includes('*'))
     .sort((a, b) => Number(slow.includes(b.name)) - Number(slow.includes(a.name)))
@@ -44,7 +46,8 @@ export function playMutants(mutants: Mutants): void {
     async (_, options, more) => {
       const played = await playFixture(slice, [], options)
       expect(played.findings).toEqual([])
-      expect(played.book.exercised).toBe(played.book.planned)
+      expect(played.book.inapplicable.map((entry) => entry.case).sort()).toEqual([...elsewhere].sort())
+      expect(played.book.exercised).toBe(played.book.planned - elsewhere.length)
       more?.(played)
     },
     LONG_MS

@@ -18,6 +18,8 @@ export interface Played {
 export interface PlayOptions {
   forMs?: number
   seed?: string
+  /** Cases to play; default all. */
+  only?: readonly string[]
   /** How long our own process pretends to have stood still. */
   stallMs?: number
   routes?: RouteMap

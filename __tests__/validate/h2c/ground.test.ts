@@ -2,10 +2,11 @@
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:http'
 import { createServer as createHttp2 } from 'node:http2'
-import type { AddressInfo } from 'node:net'
+import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { expect, test } from '@jest/globals'
 import { h2cSlice } from '../../../src/validate/traffic/h2c/index.ts'
+import { startChild } from '../../fixture/child.ts'
 import { attachedTo } from '../../fixture/stand.ts'
 import { playFixture, playServer, playTarget } from '../play.ts'
 
@@ -87,6 +88,62 @@ test(
       server.closeAllConnections()
       server.close()
     }
+  },
+  LONG_MS
+)
+
+test(
+  'a process that ends when many clients are reset within a header block is told as of that flood',
+  async () => {
+    const { target, kill } = await startChild(['h2c-crash-on-block-reset'])
+    try {
+      const only = ['fl-cont-rst', 'ctl-get']
+      const { findings, count } = await playTarget(h2cSlice, target, { only })
+      expect(findings.map((finding) => [finding.severity, finding.predicate, finding.case])).toEqual([
+        ['HIGH', 'I-H2C-CRASHED', 'fl-cont-rst']
+      ])
+      expect(count('h2c_crashed')).toBe(1)
+    } finally {
+      kill()
+    }
+  },
+  LONG_MS
+)
+
+test(
+  'on a port without HTTP/2 the preface must be turned away, and silence is told',
+  async () => {
+    const only = ['prior-on-h1', 'prior-after-h1', 'prior-garbage', 'up-ok']
+    const answers = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+    const playing = async (turnAway: (socket: Socket) => void) => {
+      const server = createTcpServer((socket) => {
+        socket.on('error', () => socket.destroy())
+        socket.on('data', (bytes: Buffer) => {
+          if (bytes.toString('latin1').startsWith('PRI ')) turnAway(socket)
+          else socket.write(answers)
+        })
+      })
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      try {
+        return await playServer(h2cSlice, '127.0.0.1', (server.address() as AddressInfo).port, { only })
+      } finally {
+        server.close()
+      }
+    }
+    const right = await playing((socket) => socket.end('HTTP/1.1 505 Nope\r\nContent-Length: 0\r\n\r\n'))
+    expect(right.findings).toEqual([])
+    expect(right.book.inapplicable.map((entry) => entry.case)).toEqual(['prior-garbage'])
+    const served = await playing((socket) => void socket.write(answers))
+    expect(served.findings.map((finding) => [finding.severity, finding.case])).toEqual([
+      ['LOW', 'prior-on-h1']
+    ])
+    const silent = await playing(() => undefined)
+    expect(
+      silent.findings.map((finding) => [finding.severity, finding.predicate, finding.case]).sort()
+    ).toEqual([
+      ['MED', 'I-H2C-HANG', 'prior-after-h1'],
+      ['MED', 'I-H2C-HANG', 'prior-on-h1']
+    ])
   },
   LONG_MS
 )

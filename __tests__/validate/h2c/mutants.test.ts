@@ -7,15 +7,22 @@ import { playMutants } from '../mutants.ts'
 playMutants({
   slice: h2cSlice,
   switches: h2cSwitches,
+  elsewhere: ['prior-on-h1', 'prior-h1-on-h2'],
   slow: ['h2c-keeps-dead', 'h2c-goaway-open', 'h2c-acks-once'],
   told: {
     'h2c-upper-case': 'MED I-H2C-ACCEPTED',
-    'h2c-values-delivered': 'MED I-H2C-ACCEPTED',
+    'h2c-values-delivered': 'HIGH I-H2C-ACCEPTED',
     'h2c-values-dropped': 'LOW I-H2C-ACCEPTED',
     'h2c-refuses-padding': 'MED I-H2C-REFUSED',
     'h2c-window-ignored': 'MED I-H2C-FRAMING',
     'h2c-cross-talk': 'HIGH I-H2C-INTEGRITY',
     'h2c-upgrade-body': 'HIGH I-H2C-INTEGRITY',
+    'h2c-path-lax': 'HIGH I-H2C-ACCEPTED',
+    'h2c-half-closed': 'MED I-H2C-ACCEPTED',
+    'h2c-lingers': 'HIGH I-H2C-LEAK',
+    'h2c-block-unbounded': 'LOW I-H2C-BOUND',
+    'h2c-block-blocks': 'HIGH I-H2C-HANG',
+    'h2c-falls-silent': 'MED I-H2C-HANG',
     'h2c-keeps-dead': 'HIGH I-H2C-LEAK',
     'h2c-acks-once': 'MED I-H2C-HANG'
   },
