@@ -4,11 +4,13 @@ import type { ProtocolCase } from '../catalogue/http1/index.ts'
 import { limitsFor, stalled, type Limits } from '../oracles/deadline.ts'
 import { Dialer } from '../oracles/dialer.ts'
 import { Elder, exitOf, isAlive } from '../oracles/liveness.ts'
+import { Comparison } from '../traffic/adversarial/compare.ts'
 import { obstacle, setScene, type Scene } from '../traffic/adversarial/scene.ts'
 import { SEGMENTATIONS, type Segmentation } from '../traffic/adversarial/segments.ts'
 import { play, playTwin, type Stage, type Trial } from '../traffic/adversarial/trial.ts'
 import { Turn } from '../traffic/adversarial/turn.ts'
 import { contextFor, type Kept } from './context.ts'
+import { SEGMENT } from './record.ts'
 import type { Server } from './server.ts'
 import type { Player, Try } from './tries.ts'
 
@@ -86,6 +88,7 @@ export class Http1Player implements Player {
     if (lacking !== undefined) return said('inapplicable', lacking)
     const stage: Stage = { context: kept.context, dialer, limits, scene, turn: new Turn() }
     const random = kept.context.random.stream(`${this.#entry.id}/${(this.#count += 1)}`)
+    if (this.#replay.predicate === SEGMENT) return this.#compare(stage, begun)
     const elder = this.#ofElders ? await Elder.open(dialer, scene.control, limits) : undefined
     const trial = await play(stage, this.#entry, this.#how, random, elder)
     elder?.close()
@@ -110,6 +113,32 @@ export class Http1Player implements Player {
         }
     }
     return { ...said(own.outcome, own.text), ...bytes, ...own }
+  }
+
+  /** The same bytes in one segment and cut: the difference is the finding. */
+  async #compare(stage: Stage, begun: number): Promise<Try> {
+    const entry = this.#entry
+    const stream = `${entry.id}/${this.#count}`
+    const again = (how: Segmentation): Promise<Trial> =>
+      play(stage, entry, how, stage.context.random.stream(stream), undefined)
+    const comparison = new Comparison(stage)
+    const whole = await again('whole')
+    comparison.keep(entry, whole)
+    const cut = await again(this.#how)
+    const kept = this.#place!.kept
+    const differs = await comparison.differs({ entry, how: this.#how, stream }, cut)
+    const finding = kept.findings.pop()
+    const ms = performance.now() - begun
+    if (differs && finding !== undefined) {
+      const wire = finding.wire === undefined ? {} : { wire: finding.wire }
+      return { outcome: 'reproduced', text: finding.title, severity: finding.severity, ms, ...wire }
+    }
+    const bytes = wireOf(cut)
+    if (cut.outcome === undefined || whole.outcome === undefined)
+      return { outcome: 'inconclusive', text: 'what it came to cannot be told', ms, ...bytes }
+    const same = cut.outcome.key === whole.outcome.key
+    const text = same ? 'treated in the same way as in one segment' : 'a difference that did not come again'
+    return { outcome: same ? 'right' : 'inconclusive', text, ms, ...bytes }
   }
 
   /** The finding is about others that were not served. */

@@ -16,6 +16,9 @@ export interface Believed {
   facts: Readonly<Record<string, string>>
 }
 
+/** The verdict depends on how the bytes are cut. */
+export const SEGMENT = 'I-ADV-SEGMENT'
+
 /** Verdicts of one HTTP/1 exchange, and what befalls others after it. */
 const MESSAGE_PREDICATES = new Set([
   'I-ADV-ACCEPTED',
@@ -23,7 +26,8 @@ const MESSAGE_PREDICATES = new Set([
   'I-ADV-REFUSED',
   'I-ADV-5XX',
   'I-ADV-HANG',
-  'I-LIVENESS'
+  'I-LIVENESS',
+  SEGMENT
 ])
 
 const PLAYED_BY_NAME: ReadonlySet<string> = new Set(['adversarial', 'h2c', 'ws', 'sse'])
