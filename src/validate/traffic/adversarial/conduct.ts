@@ -1,13 +1,15 @@
 /** Plays all cases, round after round, and believes nothing that was seen once. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { http1Cases, slowCase, type ProtocolCase } from '../../catalogue/http1/index.ts'
-import { Comparison } from './compare.ts'
 import { Elder } from '../../oracles/liveness.ts'
 import { repeat } from '../../oracles/repeat.ts'
+import { coreFirst, tooLate } from '../proof/pass.ts'
+import { Comparison } from './compare.ts'
 import type { Verdict } from './judge.ts'
 import { Outages } from './outage.ts'
 import { CUT, obstacle } from './scene.ts'
 import { COMPARED, type Segmentation } from './segments.ts'
+import { StepPlayer } from './steps/index.ts'
 import { playSlow } from './slow.ts'
 import { draftOf } from './tell.ts'
 import { play, type Stage, type Trial } from './trial.ts'
@@ -22,8 +24,10 @@ const LATER_PAUSE_MS = 30
 const ATTEMPTS = 2
 
 /** Neighbours come in different segmentations, so that a round that is cut short has tried each of them. */
-function howOf(entry: ProtocolCase, round: number): Segmentation {
-  if (round === 0 || entry.sends.includes(CUT)) return 'whole'
+function howOf(entry: ProtocolCase, round: number): Segmentation | undefined {
+  if (round === 0) return 'whole'
+  // It is cut by itself.
+  if (entry.sends.includes(CUT)) return undefined
   if (round > COMPARED.length) return 'random'
   const place = http1Cases.indexOf(entry)
   return COMPARED[(place + round) % COMPARED.length]!
@@ -39,6 +43,7 @@ export class Conductor {
   readonly #stage: Stage
   readonly #outages: Outages
   readonly #comparison: Comparison
+  readonly #steps: StepPlayer
   /** predicate and case of what was believed already. */
   readonly #believed = new Set<string>()
   /** Cases after which an earlier connection was not served. */
@@ -49,6 +54,7 @@ export class Conductor {
     this.#stage = stage
     this.#outages = new Outages(stage)
     this.#comparison = new Comparison(stage)
+    this.#steps = new StepPlayer(stage, this.#outages)
   }
 
   get #over(): boolean {
@@ -70,17 +76,22 @@ export class Conductor {
     const lanes = Math.min(MOST_LANES, Math.max(LEAST_LANES, context.concurrency))
     for (let round = 0; !this.#over; round++) {
       if (round > 0 && performance.now() >= context.deadline) break
-      const chosen = round === 0 ? playable : order.shuffle(playable)
-      const works = chosen.map((entry): Work => ({ entry, round, how: howOf(entry, round) }))
-      await this.#lanes(
+      const chosen = round === 0 ? coreFirst(context, playable) : order.shuffle(playable)
+      const works = chosen.flatMap((entry): Work[] => {
+        const how = howOf(entry, round)
+        return how === undefined ? [] : [{ entry, round, how }]
+      })
+      const messages = this.#lanes(
         works.filter(({ entry }) => !entry.alone),
         round === 0 ? lanes : round <= COMPARED.length ? COMPARING_LANES : LATER_LANES
       )
+      await Promise.all([messages, round === 0 ? this.#steps.light() : undefined])
       await this.#lanes(
         works.filter(({ entry }) => entry.alone),
         1
       )
-      if (round === 0 && !this.#over && context.wants(slowCase.id))
+      if (round === 0) await this.#steps.heavy()
+      if (round === 0 && !this.#over && context.wants(slowCase.id) && !this.#leftOut(slowCase.id))
         await playSlow(this.#stage, context.random.stream(slowCase.id))
       await this.#recheck()
     }
@@ -100,6 +111,7 @@ export class Conductor {
       while (next < works.length && !this.#over) {
         const work = works[next++]!
         if (work.round > 0 && performance.now() >= context.deadline) break
+        if (work.round === 0 && this.#leftOut(work.entry.id)) continue
         if (context.target.exit() !== undefined) {
           this.#outages.died()
           break
@@ -111,6 +123,14 @@ export class Conductor {
       elder?.close()
     }
     await Promise.all(Array.from({ length: Math.min(count, works.length) }, lane))
+  }
+
+  /** The cell has no time for this case. */
+  #leftOut(id: string): boolean {
+    const { context } = this.#stage
+    const late = tooLate(context, id)
+    if (late) context.ledger.leaveOut(id)
+    return late
   }
 
   /** One case to its verdict; tells how the earlier connection fared. */
@@ -213,6 +233,7 @@ export class Conductor {
     const { context } = this.#stage
     // A process may die of a message some time later.
     if (!this.#over) await this.#outages.look()
+    this.#steps.end()
     const { lost } = this.#outages
     if (lost !== undefined) {
       for (const { id } of [...http1Cases, slowCase])

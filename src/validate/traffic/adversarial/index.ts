@@ -5,6 +5,7 @@ import { limitsFor } from '../../oracles/deadline.ts'
 import { Dialer } from '../../oracles/dialer.ts'
 import { Conductor } from './conduct.ts'
 import { setScene } from './scene.ts'
+import { planSteps } from './steps/index.ts'
 import { Turn } from './turn.ts'
 
 const COUNTERS = [
@@ -22,8 +23,9 @@ const COUNTERS = [
 
 async function run(context: SliceContext): Promise<void> {
   const { capabilities, ledger, target, tally, signal } = context
-  const all = [...http1Cases, slowCase].filter(({ id }) => context.wants(id))
+  const all: { id: string; group: string }[] = [...http1Cases, slowCase].filter(({ id }) => context.wants(id))
   for (const { id, group } of all) ledger.plan(id, group)
+  all.push(...planSteps(context))
   for (const counter of COUNTERS) tally.add(counter, 0)
   if (!capabilities.http1) {
     for (const { id } of all) {

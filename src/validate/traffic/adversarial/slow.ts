@@ -95,6 +95,7 @@ async function besiege(stage: Stage, start: Buffer, victims: number): Promise<Si
 export async function playSlow(stage: Stage, random: RandomStream): Promise<void> {
   const { context, scene, limits, dialer } = stage
   const { id, connections, standard, says } = slowCase
+  context.began?.(id)
   const values = valuesOf(scene, noncesOf(random))
   const answered = await twinAnswered(stage, bytesOf(slowCase.twin, values))
   if (context.signal.aborted) return
