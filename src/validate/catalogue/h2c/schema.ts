@@ -150,6 +150,8 @@ export const priorCaseSchema = z.strictObject({
   sends: z.array(z.string()),
   /** So many connections, on each the bytes in two segments, the first of 1 to so many bytes. */
   cuts: z.int().positive().optional(),
+  /** Length of the frame for which the garbage may be taken: who takes such frames may wait for it. */
+  announces: z.int().optional(),
   /** `turned-away`: an answer in HTTP/1 that is no 2xx, or the end of the connection. */
   expect: z.enum(['turned-away', 'answered', 'connection', 'any']),
   twin: z.string(),

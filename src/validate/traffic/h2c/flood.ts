@@ -112,6 +112,7 @@ export async function flood(ground: Ground, plan: Plan): Promise<Flooded | strin
   await session.write(...plan.opens.map((frame) => frameBytes(making, frame)))
   const units = new Units(session, making, plan.unit)
   const reacted = (): boolean => session.over || session.inbound.goaway !== undefined
+  for (const frame of plan.unit) offered(session, frame, plan.units)
   const end = performance.now() + H2C_FLOOD_MS
   if (!plan.reads) session.connection.pause()
   let sent = 0
@@ -124,7 +125,6 @@ export async function flood(ground: Ground, plan: Plan): Promise<Flooded | strin
       burst.push(units.make(sent + burst.length))
       size += burst.at(-1)!.length
     }
-    for (const frame of plan.unit) offered(session, frame, burst.length)
     // Whoever reads nothing any more holds us back: that is a reaction, too, and ends with the time.
     const left = Math.max(1, end - performance.now())
     const written = await Promise.race([session.write(...burst), wait(left)])
@@ -153,9 +153,10 @@ export async function flood(ground: Ground, plan: Plan): Promise<Flooded | strin
   return { ...flooded, reaction: reactionOf(session), last }
 }
 
-/** Settings of ours are acknowledged one by one. */
+/** Settings of ours are acknowledged one by one; they are all the same. */
 function offered(session: Session, { type, flags, hex, times }: H2cUnitFrame, units: number): void {
   if (type !== 'SETTINGS' || (flags & FLAG.ACK) !== 0) return
-  const values = Object.fromEntries(readSettings(Buffer.from((hex ?? '').repeat(times ?? 1), 'hex')))
-  for (let i = 0; i < units; i++) session.inbound.offer(values)
+  const payload = Buffer.from((hex ?? '').repeat(times ?? 1), 'hex')
+  session.inbound.offer(Object.fromEntries(readSettings(payload)))
+  session.inbound.spareAcks += units
 }

@@ -127,7 +127,9 @@ async function ended(session: Session, spec: H2cPriorCase): Promise<Verdict> {
     await session.until(() => ending() || ponged())
     if (!ending() && ponged()) return convicted(spec, 'accepted')
     if (!ending()) {
-      // A head that announces more than will ever come may be waited for; an end is due all the same.
+      const { frame } = inbound.peer
+      if (frame >= (spec.announces ?? Infinity))
+        return inapplicable(`the server takes frames of ${frame} bytes`)
       return convicted(spec, 'silence', `(waited ${Math.round(session.bench.patienceMs)} ms)`)
     }
   }
