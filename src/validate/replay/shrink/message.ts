@@ -2,7 +2,7 @@
  * Makes an HTTP/1 message smaller (delta debugging) as long as the same predicate convicts it, its twin is served, and
  * the strict reader says the same of it as before: a message that became valid on the way would be another finding.
  */
-import { claimOf } from '../../../wire/request.ts'
+import { readRequests } from '../../../wire/request.ts'
 import type { ProtocolCase } from '../../catalogue/http1/index.ts'
 import type { Values } from '../../catalogue/http1/index.ts'
 import type { Segmentation } from '../../traffic/adversarial/segments.ts'
@@ -36,6 +36,22 @@ export interface Shrunk extends Candidate {
   claim: string
 }
 
+/** What the strict reader says of a message. Two messages with the same claim are wrong, or right, in the same way. */
+interface Claim {
+  /** `valid`, `unfinished`, or the rule that it breaks first. */
+  says: string
+  /** Whole requests before that, without those that may be answered beside it: a body must not become a request. */
+  requests: number
+}
+
+function claimOf(bytes: Buffer, { canary }: Values): Claim {
+  const { requests, fault, unfinished } = readRequests(bytes)
+  const own = requests.filter(
+    (one) => bytes.toString('latin1', one.at, one.at + one.bytes).trimStart() !== canary.trimStart()
+  )
+  return { says: fault?.rule ?? (unfinished ? 'unfinished' : 'valid'), requests: own.length }
+}
+
 export async function shrinkMessage(start: Candidate, search: MessageSearch): Promise<Shrunk> {
   return new Shrinker(start, search).run()
 }
@@ -43,7 +59,8 @@ export async function shrinkMessage(start: Candidate, search: MessageSearch): Pr
 class Shrinker {
   readonly #search: MessageSearch
   readonly #first: Candidate
-  readonly #claim: string
+  readonly #claim: Claim
+  readonly #twinRequests: number
   #best: Candidate
   #pair: Pair
   /** Candidates that were tried. */
@@ -54,6 +71,7 @@ class Shrinker {
     this.#first = first
     this.#best = first
     this.#claim = this.#claimOf(first.entry.sends)
+    this.#twinRequests = this.#claimOf(first.entry.twin).requests
     this.#pair = { sends: tokensOf(first.entry.sends), twin: tokensOf(first.entry.twin) }
   }
 
@@ -61,8 +79,9 @@ class Shrinker {
     return bytesOf(template, this.#search.values).length
   }
 
-  #claimOf(template: string): string {
-    return claimOf(bytesOf(template, this.#search.values))
+  #claimOf(template: string): Claim {
+    const { values } = this.#search
+    return claimOf(bytesOf(template, values), values)
   }
 
   async run(): Promise<Shrunk> {
@@ -82,7 +101,7 @@ class Shrinker {
       ...this.#best,
       bytesBefore: before,
       bytesAfter: this.#size(this.#best.entry.sends),
-      claim: this.#claim
+      claim: this.#claim.says
     }
   }
 
@@ -106,7 +125,13 @@ class Shrinker {
   #fits(sends: string, twin: string): boolean {
     // A case about segments sends what its twin sends.
     if (sends === twin) return false
-    return this.#claimOf(sends) === this.#claim && this.#claimOf(twin) === 'valid'
+    const { says, requests } = this.#claimOf(sends)
+    return (
+      says === this.#claim.says &&
+      requests === this.#claim.requests &&
+      this.#claimOf(twin).says === 'valid' &&
+      this.#claimOf(twin).requests === this.#twinRequests
+    )
   }
 
   /** The candidate as it is, else with its lengths made true. */
