@@ -14,6 +14,8 @@ import { verdictSchema } from '../src/documents/verdict.ts'
 import { waiverFileSchema } from '../src/documents/waivers.ts'
 import { commandHelp, limitsText, programHelp } from '../src/kit/help.ts'
 import type { ActionSpec } from '../src/kit/spec.ts'
+import { cataloguePage } from './catalogue-page.ts'
+import { knownDeviationsPage, readKnown } from './known-deviations.ts'
 
 const root = join(import.meta.dirname, '..')
 const made = new Map<string, string>()
@@ -145,6 +147,9 @@ made.set(
     ''
   ].join('\n')
 )
+
+made.set('docs/catalogue.md', cataloguePage())
+made.set('docs/known-deviations.md', knownDeviationsPage(readKnown(root)))
 
 const readme = join(root, 'README.md')
 if (existsSync(readme)) {

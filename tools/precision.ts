@@ -94,17 +94,14 @@ function shown(finding: Finding): string[] {
 async function main({ log, signal }: MainContext): Promise<Outcome> {
   const { draft, rest } = draftOf(process.argv.slice(2))
   const known = readKnown(suiteRoot())
-  const { options, given } = readArguments(validateCommand, [
-    '--config',
-    join(suiteRoot(), MANIFEST),
-    '--slices',
-    'adversarial,h2c,ws,sse',
-    '--duration',
-    '2s',
-    '--out',
-    join(suiteRoot(), 'probatorium-out/precision'),
-    ...rest
-  ])
+  const usual = {
+    '--config': join(suiteRoot(), MANIFEST),
+    '--slices': 'adversarial,h2c,ws,sse',
+    '--duration': '2s',
+    '--out': join(suiteRoot(), 'probatorium-out/precision')
+  }
+  const added = Object.entries(usual).flatMap(([flag, value]) => (rest.includes(flag) ? [] : [flag, value]))
+  const { options, given } = readArguments(validateCommand, [...added, ...rest])
   installSystemServers(log)
   const { document, out } = await validate(options, given, {
     log,

@@ -24,7 +24,7 @@ export async function validateMatrix({
     given,
     log,
     signal,
-    (input) => `input ${input}`
+    { named: (input) => `input ${input}` }
   )
   const { counts, cells, outcome } = verdict
   setOutputs({

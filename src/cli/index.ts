@@ -6,7 +6,18 @@ import { createLog } from '../kit/log.ts'
 import { runMain, type MainContext } from '../kit/run.ts'
 import { didYouMean } from '../kit/suggest.ts'
 import { suiteVersion } from '../kit/version.ts'
-import { commands, doctorCommand, gateCommand, planCommand, validateCommand } from './commands.ts'
+import { runCatalogue } from './catalogue.ts'
+import {
+  catalogueCommand,
+  commands,
+  doctorCommand,
+  gateCommand,
+  planCommand,
+  replayCommand,
+  shrinkCommand,
+  validateCommand
+} from './commands.ts'
+import { runReplay, runShrink, withLanguage } from './replay.ts'
 import { runDoctor, runGate, runPlan } from './other.ts'
 import { runValidate } from './validate.ts'
 
@@ -51,6 +62,18 @@ async function dispatch(
     case 'validate': {
       const { options, given } = readArguments(validateCommand, argv)
       return runValidate(options, given, log, signal)
+    }
+    case 'catalogue': {
+      const { options, given } = readArguments(catalogueCommand, argv)
+      return runCatalogue(options, given, log, signal)
+    }
+    case 'replay': {
+      const { options, operands } = readArguments(replayCommand, withLanguage(argv))
+      return runReplay(options, operands[0]!, log, signal)
+    }
+    case 'shrink': {
+      const { options, operands } = readArguments(shrinkCommand, argv)
+      return runShrink(options, operands[0]!, log, signal)
     }
     case 'gate': {
       const { options, given, operands } = readArguments(gateCommand, argv)

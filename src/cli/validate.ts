@@ -9,7 +9,7 @@ import { cellText, endText, notRunText, type Paint } from '../report/screen.ts'
 import { cellLine, matrixView, plural } from '../report/matrix.ts'
 import { summaryMarkdown } from '../report/summary.ts'
 import { SCHEMA_VERSION } from '../documents/result.ts'
-import { validate, writeSummary, type ValidateInputs } from '../validate/run.ts'
+import { validate, writeSummary, type ValidateHooks, type ValidateInputs } from '../validate/run.ts'
 import type { Named } from '../validate/plan.ts'
 import type { MatrixResult, PlannedCell } from '../validate/matrix.ts'
 
@@ -31,13 +31,20 @@ export function paintOf({ style, columns }: Log): Paint {
   }
 }
 
+/** What differs where the catalogue is played alone. */
+export interface CatalogueStory {
+  wants: NonNullable<ValidateHooks['catalogue']>['wants']
+  /** `262 cases of h1, 160 of h2c` */
+  cases: string
+}
+
 /** Runs a validation and tells its story on the log. */
 export async function tellValidation(
   inputs: ValidateInputs,
   given: ReadonlySet<string>,
   log: Log,
   signal: AbortSignal,
-  named?: Named
+  { named, catalogue }: { named?: Named; catalogue?: CatalogueStory } = {}
 ): Promise<Told> {
   const paint = paintOf(log)
   let width = 0
@@ -45,12 +52,17 @@ export async function tellValidation(
     log,
     signal,
     ...(named === undefined ? {} : { named }),
+    ...(catalogue === undefined ? {} : { catalogue }),
     onPlanned: ({ runnable, notRun, seed, durationMs }) => {
       width = Math.max(12, ...runnable.map(nameOf).map((name) => name.length))
       const cells = `${plural(runnable.length + notRun.length, 'cell')}, ${formatDuration(durationMs)}, tier ${inputs.tiers.join(', ')}, seed ${seed}`
-      log.info(`${paint.bold('probatorium validate')}   ${cells}`)
-      for (const [refapp, engines] of byRefapp(runnable))
-        log.info(`  ${refapp.padEnd(14)} ${engines.join('  ')}`)
+      if (catalogue === undefined) {
+        log.info(`${paint.bold('probatorium validate')}   ${cells}`)
+        for (const [refapp, engines] of byRefapp(runnable))
+          log.info(`  ${refapp.padEnd(14)} ${engines.join('  ')}`)
+      } else {
+        log.info(`${paint.bold('probatorium catalogue')}   ${catalogue.cases}, seed ${seed}`)
+      }
       const document = { schema_version: SCHEMA_VERSION, validation_results: { cells: notRun } }
       for (const line of notRunText(matrixView(document), paint)) log.info(line)
       log.info('')

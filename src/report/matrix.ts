@@ -10,7 +10,8 @@ export interface CellLine {
   arch: string
   status: CellStatus | undefined
   seconds: number | undefined
-  requests: number | undefined
+  /** Undefined where the document states none; null where no walkers were to run. */
+  requests: number | undefined | null
   /** Exercised and applicable cases over all slices; absent where the document states no coverage. */
   cases: { exercised: number; applicable: number } | undefined
   properties: { judged: number; applicable: number } | undefined
@@ -48,6 +49,10 @@ export function statusLabel(status: CellStatus | undefined): string {
   return status === undefined ? 'not stated' : LABEL[status]
 }
 
+function walks({ coverage }: Cell): boolean {
+  return coverage === undefined || coverage.slices['markov'] !== undefined
+}
+
 export function cellLine(cell: Cell): CellLine {
   const slices = Object.values(cell.coverage?.slices ?? {})
   const sum = (pick: (entry: (typeof slices)[number]) => number): number =>
@@ -60,7 +65,7 @@ export function cellLine(cell: Cell): CellLine {
     arch: cell.arch,
     status: statusOf(cell),
     seconds: cell.traffic_seconds,
-    requests: cell.tier_1?.requests_sent,
+    requests: cell.tier_1?.requests_sent ?? (walks(cell) ? undefined : null),
     cases:
       slices.length === 0
         ? undefined
@@ -104,6 +109,59 @@ export function matrixView(document: ResultDocument): MatrixView {
       )
       .sort(bySeverity)
   }
+}
+
+export interface GroupLine {
+  slice: string
+  groups: { name: string; exercised: number; applicable: number }[]
+}
+
+/** Cases by slice and group, over all cells; a group of which nothing applies to any cell is left out. */
+export function groupLines(document: ResultDocument): GroupLine[] {
+  const slices = new Map<string, Map<string, { exercised: number; applicable: number }>>()
+  for (const { coverage } of document.validation_results.cells) {
+    for (const [name, entry] of Object.entries(coverage?.groups ?? {})) {
+      const at = name.indexOf('/')
+      const slice = slices.get(name.slice(0, at)) ?? new Map<string, never>()
+      const sum = slice.get(name.slice(at + 1)) ?? { exercised: 0, applicable: 0 }
+      sum.exercised += entry.exercised
+      sum.applicable += entry.planned - entry.inapplicable.length
+      slice.set(name.slice(at + 1), sum)
+      slices.set(name.slice(0, at), slice)
+    }
+  }
+  return [...slices].flatMap(([slice, groups]) => {
+    const lines = [...groups]
+      .map(([name, sum]) => ({ name, ...sum }))
+      .filter(({ applicable }) => applicable > 0)
+    return lines.length === 0 ? [] : [{ slice, groups: lines }]
+  })
+}
+
+export interface CaseCounts {
+  planned: number
+  right: number
+  withFindings: number
+  inapplicable: number
+  inconclusive: number
+}
+
+/** How the cases of the document ended; every case is in one of the four. */
+export function caseCounts(document: ResultDocument): CaseCounts {
+  const counts = { planned: 0, right: 0, withFindings: 0, inapplicable: 0, inconclusive: 0 }
+  for (const { coverage, findings = [] } of document.validation_results.cells) {
+    for (const [slice, entry] of Object.entries(coverage?.slices ?? {})) {
+      const left = new Set([...entry.inapplicable, ...entry.inconclusive].map((line) => line.case))
+      const found = new Set(findings.flatMap((one) => (one.slice === slice ? (one.case ?? []) : [])))
+      const wrong = Math.min(entry.exercised, [...found].filter((name) => !left.has(name)).length)
+      counts.planned += entry.planned
+      counts.withFindings += wrong
+      counts.right += entry.exercised - wrong
+      counts.inapplicable += entry.inapplicable.length
+      counts.inconclusive += entry.inconclusive.length
+    }
+  }
+  return counts
 }
 
 /** `38,214` */

@@ -3,7 +3,9 @@ import type { ResultDocument } from '../documents/result.ts'
 import type { Verdict } from '../documents/verdict.ts'
 import { subjectOf } from '../documents/waivers.ts'
 import {
+  caseCounts,
   grouped,
+  groupLines,
   matrixView,
   plural,
   severityCounts,
@@ -49,7 +51,7 @@ export function cellText(line: CellLine, width: number, paint: Paint): string {
     return `  ${label} ${line.name.padEnd(width)}  ${line.reason ?? ''}`.trimEnd()
   const parts = [
     line.seconds === undefined ? '' : `${line.seconds.toFixed(1)} s`.padStart(7),
-    line.requests === undefined ? 'requests not stated' : `${grouped(line.requests)} req`.padStart(13),
+    requestsText(line),
     line.cases === undefined
       ? 'coverage not stated'
       : `${line.cases.exercised}/${line.cases.applicable} cases`.padStart(13),
@@ -60,6 +62,11 @@ export function cellText(line: CellLine, width: number, paint: Paint): string {
     line.status === 'pass' || line.status === 'fail' || line.reason === undefined ? '' : line.reason
   const first = `  ${label} ${line.name.padEnd(width)}  ${parts.join('  ')}`
   return reason === '' ? first : `${first}\n          ${reason}`
+}
+
+function requestsText({ requests }: CellLine): string {
+  if (requests === null) return ''
+  return requests === undefined ? 'requests not stated' : `${grouped(requests)} req`.padStart(13)
 }
 
 /** The table refapp x engine. */
@@ -98,6 +105,34 @@ function sections(engines: readonly string[], room: number): { name: string; wid
     used += 1 + width
   }
   return parts
+}
+
+/** Cases by group: exercised of those that apply, over all cells; nothing where no document says so. */
+export function groupsText(document: ResultDocument, paint: Paint): string[] {
+  const lines = groupLines(document)
+  if (lines.length === 0) return []
+  const first = Math.max(...lines.map(({ slice }) => slice.length))
+  const room = Math.max(40, (paint.columns ?? COLUMNS) - first - 4)
+  return lines.flatMap(({ slice, groups }) => {
+    const rows: string[] = []
+    for (const { name, exercised, applicable } of groups) {
+      const text = `${name} ${exercised}/${applicable}`
+      const last = rows.at(-1)
+      if (last !== undefined && last.length + 2 + text.length <= room)
+        rows[rows.length - 1] = `${last}  ${text}`
+      else rows.push(text)
+    }
+    return rows.map((row, i) => `  ${(i === 0 ? slice : '').padEnd(first)}  ${row}`)
+  })
+}
+
+/** `640 cases: 580 right, 12 with findings, 44 inapplicable, 4 inconclusive` */
+export function casesLine(document: ResultDocument): string {
+  const { planned, right, withFindings, inapplicable, inconclusive } = caseCounts(document)
+  return (
+    `${plural(planned, 'case')}: ${grouped(right)} right, ${grouped(withFindings)} with findings, ` +
+    `${grouped(inapplicable)} inapplicable, ${grouped(inconclusive)} inconclusive`
+  )
 }
 
 /** `FAIL: 1 HIGH, 1 MED in 1 of 6 cells; 8 cells not run` */
@@ -159,6 +194,11 @@ export function notRunText(view: MatrixView, paint: Paint): string[] {
   })
 }
 
+function groupsBlock(document: ResultDocument, paint: Paint): string[] {
+  const groups = groupsText(document, paint)
+  return groups.length === 0 ? [] : ['', `  ${casesLine(document)}`, ...groups.map((line) => paint.dim(line))]
+}
+
 function ownerOf({ owner }: { owner?: string | undefined }): string {
   return owner === undefined ? '' : `; owner: ${owner}`
 }
@@ -169,6 +209,7 @@ export function endText(document: ResultDocument, verdict: Verdict, paint: Paint
   const line = verdictLine(document, verdict)
   const lines = [
     ...matrixText(view, paint),
+    ...groupsBlock(document, paint),
     '',
     verdict.outcome === 'pass' ? paint.good(line) : paint.bad(line),
     ...findingsText(document, paint)

@@ -3,8 +3,8 @@ import type { ResultDocument, CoverageEntry } from '../documents/result.ts'
 import type { Verdict } from '../documents/verdict.ts'
 import { subjectOf } from '../documents/waivers.ts'
 import { codeSpan, markdown } from './markdown.ts'
-import { grouped, matrixView, plural, statusLabel } from './matrix.ts'
-import { verdictLine } from './screen.ts'
+import { grouped, groupLines, matrixView, plural, statusLabel } from './matrix.ts'
+import { casesLine, verdictLine } from './screen.ts'
 
 const SHOWN_ROWS = 20
 const SHOWN_FINDINGS = 50
@@ -51,7 +51,7 @@ export function summaryMarkdown(document: ResultDocument, verdict: Verdict): str
       `${MARK[line.status ?? ''] ?? ''} ${statusLabel(line.status)}`,
       markdown(`${line.refapp}/${line.engine}/${line.arch}`),
       line.seconds === undefined ? '' : `${line.seconds.toFixed(1)} s`,
-      line.requests === undefined ? 'not stated' : grouped(line.requests),
+      line.requests === null ? '' : line.requests === undefined ? 'not stated' : grouped(line.requests),
       line.cases === undefined ? 'not stated' : `${line.cases.exercised}/${line.cases.applicable}`,
       line.properties === undefined ? '' : `${line.properties.judged}/${line.properties.applicable}`,
       line.findings.length === 0 ? '' : String(line.findings.length)
@@ -96,6 +96,7 @@ export function summaryMarkdown(document: ResultDocument, verdict: Verdict): str
     }
   }
   lines.push(...folded('Coverage by slice', coverageLines(document)))
+  lines.push(...folded('Cases by group', groupTable(document)))
   const waivers = [
     ...verdict.waived.map(
       ({ finding, cell, waiver }) =>
@@ -127,6 +128,13 @@ function coverageLines(document: ResultDocument): string[] {
     ['cell', 'slice', 'planned', 'exercised', 'inapplicable', 'inconclusive', 'reasons'],
     rows.slice(0, 200)
   )
+}
+
+function groupTable(document: ResultDocument): string[] {
+  const rows = groupLines(document).flatMap(({ slice, groups }) =>
+    groups.map(({ name, exercised, applicable }) => [slice, markdown(name), `${exercised}/${applicable}`])
+  )
+  return rows.length === 0 ? [] : [casesLine(document), '', ...table(['slice', 'group', 'exercised'], rows)]
 }
 
 function numbers(entry: CoverageEntry): string[] {

@@ -1,7 +1,21 @@
 /** Inputs of a validation, one table for the command line and the action. */
 import { FAIL_ON } from '../documents/severity.ts'
-import { bool, duration, enumOf, int, list, pairs, path, secret, seed, str, url } from '../kit/spec.ts'
+import {
+  bool,
+  duration,
+  enumOf,
+  int,
+  list,
+  pairs,
+  path,
+  pickFields,
+  secret,
+  seed,
+  str,
+  url
+} from '../kit/spec.ts'
 import { ROUTE_KINDS } from '../target/types.ts'
+import { PROTOCOLS } from './catalogue/about.ts'
 import { SLICES } from './contracts.ts'
 
 export const TIERS = ['1'] as const
@@ -69,4 +83,20 @@ export const validateOptions = {
     .describe('A running memcached; without it the suite starts one of its own.'),
   resume: path().as('FILE').describe('An earlier validate-results.json: its finished cells are taken over.'),
   out: path().as('DIR').default('probatorium-out').describe('Folder for results, findings and incidents.')
+}
+
+export const catalogueOptions = {
+  ...pickFields(validateOptions, ['url', 'pid', 'route']),
+  protocols: list(PROTOCOLS)
+    .default('all')
+    .describe('Protocols whose cases are played, where the server speaks them.'),
+  only: list()
+    .describe('Cases by id; also protocol/id. Without a url they are explained.')
+    .examples('te-cl,h2c/ctl-get'),
+  list: bool().default('false').describe('List the cases and send nothing.'),
+  ...pickFields(validateOptions, ['seed', 'fail-on', 'strict', 'waivers']),
+  config: path()
+    .as('FILE')
+    .describe('Manifest whose gates apply, with the deviations it accepts. Without it probatorium.yml here.'),
+  ...pickFields(validateOptions, ['out'])
 }

@@ -4,6 +4,7 @@
  */
 import { attach } from '../../src/target/attach.ts'
 import { RandomStreams } from '../../src/kit/random.ts'
+import { Watcher } from '../../src/validate/oracles/passive/watch.ts'
 import { boundMemory } from '../../src/kit/memory.ts'
 import { CoverageBook, FindingBook, TallyBook } from '../../src/validate/collector.ts'
 import type { Capabilities } from '../../src/validate/contracts.ts'
@@ -54,7 +55,7 @@ await markovSlice(loadMarkov(model!)).run({
   tally,
   ledger,
   vitals,
-  watch: () => undefined,
+  watch: new Watcher({ report: (draft) => findings.report('passive', draft), wants: () => true }),
   report: (draft) => findings.report('markov', draft),
   note: (text) => console.error(text)
 })
