@@ -1,6 +1,5 @@
 /** The protocol cases, read and checked once. */
 import { z } from 'zod'
-import availability from './availability.json' with { type: 'json' }
 import body from './body.json' with { type: 'json' }
 import chunk from './chunk.json' with { type: 'json' }
 import classes from './classes.json' with { type: 'json' }
@@ -14,14 +13,7 @@ import order from './order.json' with { type: 'json' }
 import requestLine from './request-line.json' with { type: 'json' }
 import upgrade from './upgrade.json' with { type: 'json' }
 import valid from './valid.json' with { type: 'json' }
-import {
-  caseSchema,
-  classesSchema,
-  slowCaseSchema,
-  type Judge,
-  type ProtocolCase,
-  type SlowCase
-} from './schema.ts'
+import { caseSchema, classesSchema, type Judge, type ProtocolCase } from './schema.ts'
 
 const rules = classesSchema.parse(classes)
 /** Most telling first. */
@@ -59,6 +51,3 @@ export const http1Cases: readonly ProtocolCase[] = FILES.flatMap((file) =>
   } as const
   return { ...entry, judge: { ...rule, ...filled } }
 })
-
-/** The case of many slow requests at once. */
-export const slowCase: SlowCase = slowCaseSchema.parse(availability[0])

@@ -1,6 +1,6 @@
 /** The cases as people read them: what is sent in escaped bytes, and everything that can convict. */
 import type { CaseInfo } from '../about.ts'
-import { http1Cases, slowCase } from './cases.ts'
+import { http1Cases } from './cases.ts'
 import { stepInfos } from './steps/index.ts'
 import { render, type Values } from './render.ts'
 import { comparesSegments, type Judge, type ProtocolCase } from './schema.ts'
@@ -116,23 +116,5 @@ export function http1Infos(): CaseInfo[] {
       oracles: oraclesOf(entry)
     }
   })
-  const { id, group, title, standard, strength, right, connections, drip, says } = slowCase
-  const slow: CaseInfo = {
-    protocol: 'h1',
-    id,
-    group,
-    title,
-    standard,
-    strength,
-    steps: [
-      `on ${connections} connections: ${linesOf(slowCase.sends).join('')}`,
-      `then ${escaped(drip)}, a byte at a time`,
-      'meanwhile, on a fresh connection, a plain GET'
-    ],
-    twin: `on ${connections} connections: ${linesOf(slowCase.twin).join('')}`,
-    right,
-    wrong: [{ severity: 'HIGH', says }],
-    oracles: ['O1', 'O2', 'O3', 'O17']
-  }
-  return [...messages, slow, ...stepInfos()]
+  return [...messages, ...stepInfos()]
 }

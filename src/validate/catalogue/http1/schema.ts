@@ -102,18 +102,4 @@ export type ProtocolCase = Omit<z.infer<typeof caseSchema>, 'judge'> & {
 export const comparesSegments = (entry: Pick<ProtocolCase, 'class'>): boolean =>
   entry.class !== 'MAY' && entry.class !== 'LIM'
 
-export const slowCaseSchema = z.strictObject({
-  ...aboutFields,
-  /** Connections that are held half sent. */
-  connections: z.int().positive(),
-  /** Begin of the message that each of them sends. */
-  sends: z.string(),
-  /** Bytes that follow, one at a time. */
-  drip: z.string(),
-  /** The same message whole: the server must serve as many of these as there are connections. */
-  twin: z.string(),
-  says: z.string()
-})
-export type SlowCase = z.infer<typeof slowCaseSchema>
-
 export const classesSchema = z.record(z.enum(CLASSES), judgeSchema)

@@ -1,6 +1,6 @@
 /** Plays all cases, round after round, and believes nothing that was seen once. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { http1Cases, slowCase, type ProtocolCase } from '../../catalogue/http1/index.ts'
+import { http1Cases, type ProtocolCase } from '../../catalogue/http1/index.ts'
 import { Elder } from '../../oracles/liveness.ts'
 import { repeat } from '../../oracles/repeat.ts'
 import { coreFirst, tooLate } from '../proof/pass.ts'
@@ -10,7 +10,6 @@ import { Outages } from './outage.ts'
 import { CUT, obstacle } from './scene.ts'
 import { COMPARED, type Segmentation } from './segments.ts'
 import { StepPlayer } from './steps/index.ts'
-import { playSlow } from './slow.ts'
 import { draftOf } from './tell.ts'
 import { play, type Stage, type Trial } from './trial.ts'
 
@@ -91,8 +90,6 @@ export class Conductor {
         1
       )
       if (round === 0) await this.#steps.heavy()
-      if (round === 0 && !this.#over && context.wants(slowCase.id) && !this.#leftOut(slowCase.id))
-        await playSlow(this.#stage, context.random.stream(slowCase.id))
       await this.#recheck()
     }
     await this.#end()
@@ -236,8 +233,7 @@ export class Conductor {
     this.#steps.end()
     const { lost } = this.#outages
     if (lost !== undefined) {
-      for (const { id } of [...http1Cases, slowCase])
-        if (context.wants(id)) context.ledger.inconclusive(id, lost)
+      for (const { id } of http1Cases) if (context.wants(id)) context.ledger.inconclusive(id, lost)
     }
     if (this.#advisories.size > 0) {
       context.note(`said, not judged: ${[...this.#advisories.values()].join('; ')}`)

@@ -1,5 +1,5 @@
 /** Slice 2 of tier 1: malformed HTTP/1.1, each message beside its valid twin. */
-import { http1Cases, slowCase } from '../../catalogue/http1/index.ts'
+import { http1Cases } from '../../catalogue/http1/index.ts'
 import type { Slice, SliceContext } from '../../contracts.ts'
 import { limitsFor } from '../../oracles/deadline.ts'
 import { Dialer } from '../../oracles/dialer.ts'
@@ -23,7 +23,7 @@ const COUNTERS = [
 
 async function run(context: SliceContext): Promise<void> {
   const { capabilities, ledger, target, tally, signal } = context
-  const all: { id: string; group: string }[] = [...http1Cases, slowCase].filter(({ id }) => context.wants(id))
+  const all: { id: string; group: string }[] = http1Cases.filter(({ id }) => context.wants(id))
   for (const { id, group } of all) ledger.plan(id, group)
   all.push(...planSteps(context))
   for (const counter of COUNTERS) tally.add(counter, 0)

@@ -1,5 +1,5 @@
 /** From a believed verdict to a finding: the bytes, both directions, and what each oracle saw. */
-import type { ProtocolCase, SlowCase } from '../../catalogue/http1/index.ts'
+import type { ProtocolCase } from '../../catalogue/http1/index.ts'
 import type { FindingDraft } from '../../contracts.ts'
 import type { Observation } from '../../oracles/exchange.ts'
 import type { Rate } from '../../oracles/repeat.ts'
@@ -78,7 +78,7 @@ export function bytesOfExchange(
 
 /** A finding about everybody else: they are not served, or cut off. */
 export function outageDraft(
-  entry: Pick<ProtocolCase | SlowCase, 'id' | 'standard'>,
+  entry: Pick<ProtocolCase, 'id' | 'standard'>,
   predicate: 'I-LIVENESS' | 'I-ADV-HANG',
   title: string,
   rate: Pick<Rate, 'k' | 'n'>,
