@@ -25,6 +25,10 @@ export const PLAYED: Readonly<Record<string, (ground: Ground, spec: H2cPlayedFlo
 }
 
 const POLL_MS = 150
+/** Cases that a title names. */
+const MOST_NAMED = 5
+/** How long a connection error may be on its way, ms. */
+const LATE_MS = 600
 /** Longest time of the many connections, ms. */
 const MOST_MS = 1500
 /** Connections that are opened beside each other. */
@@ -167,37 +171,41 @@ async function errorsThenIdle(ground: Ground, spec: H2cPlayedFlood): Promise<Pla
         if (client !== undefined) errants.push(client)
       }
     )
+    // Whoever saw no error goes on, and holds with right; whoever ended the connection must not hold it.
+    await Promise.all(errants.map(({ session }) => session.until(() => ended(session), LATE_MS)))
+    const inError = errants.filter(({ session }) => ended(session))
+    if (inError.length === 0) return unjudged('the server makes nothing of it a connection error')
     const end = performance.now() + patienceMs
-    let held = errants
+    let held = inError
     for (;;) {
       const ports = await heldFor(port, new Set(held.map(({ session }) => session.connection.localPort)))
       held = held.filter(({ session }) => ports.has(session.connection.localPort))
       if (held.length === 0 || performance.now() >= end || bench.aborted) break
       await wait(POLL_MS)
     }
-    return judgeHeld(spec, errants, held, perCase)
+    return judgeHeld(spec, inError, held, perCase)
   } finally {
     living.destroy()
     for (const { session } of errants) session.destroy()
   }
 }
 
-/** Whoever saw no error goes on, and holds with right; whoever ended the connection must not hold it. */
-function judgeHeld(spec: H2cPlayedFlood, errants: Errant[], held: Errant[], perCase: number): Played {
-  for (const { session } of errants) void session.until(() => true, 0)
-  const ended = ({ session }: Errant): boolean =>
-    !session.open || (session.inbound.goaway !== undefined && session.inbound.goaway.code !== 0)
-  const all = errants.filter(ended)
+/** The server has ended the connection, or said that it does. */
+function ended(session: Session): boolean {
+  const { goaway } = session.inbound
+  return !session.open || (goaway !== undefined && goaway.code !== 0)
+}
+
+function judgeHeld(spec: H2cPlayedFlood, inError: Errant[], held: Errant[], perCase: number): Played {
+  const what = `${inError.length} connections in error, ${held.length} held`
   const counts = new Map<string, number>()
-  for (const { spec: one } of held.filter(ended)) counts.set(one.id, (counts.get(one.id) ?? 0) + 1)
+  for (const { spec: one } of held) counts.set(one.id, (counts.get(one.id) ?? 0) + 1)
   const kept = [...counts].filter(([, count]) => count >= perCase).map(([id]) => id)
-  const sum = held.filter(ended).length
-  const what = `${all.length} connections in error, ${sum} held`
-  if (all.length === 0) return unjudged('the server makes nothing of it a connection error')
   if (kept.length === 0) return { shot: { verdict: KEPT }, what }
   const first = held.find(({ spec: one }) => kept.includes(one.id))!
-  const told = `${sum} of ${all.length} connections (${kept.join(', ')})`
-  const evidence = { held: sum, connections: all.length, cases: kept.join(' ') }
+  const more = kept.length > MOST_NAMED ? ` and ${kept.length - MOST_NAMED} more cases` : ''
+  const told = `${held.length} of ${inError.length} connections (${kept.slice(0, MOST_NAMED).join(', ')}${more})`
+  const evidence = { held: held.length, connections: inError.length, cases: kept.join(' ') }
   return {
     shot: {
       verdict: convicted(spec, 'leak', told, { evidence, symptom: 'sockets held after a connection error' }),
