@@ -11,6 +11,7 @@ import type { FindingDraft } from '../contracts.ts'
 import { redact } from '../../kit/secrets.ts'
 import { get } from '../properties/probe.ts'
 import { lastSent } from '../../wire/recent.ts'
+import { hexOf } from './hex.ts'
 
 export interface IncidentOptions {
   /** Folder of all incidents of the run. */
@@ -30,12 +31,11 @@ const PIECE_MS = 4000
 /** Processes of a server that are looked at one by one. */
 const MOST_PROCESSES = 16
 const MOST_BYTES = 8 << 20
-const MOST_HEX = 64 << 10
 
 class Missing extends Error {}
 
 /** Makes a folder that was not there before; undefined where none can be made. */
-async function freshFolder(parent: string, finding: Finding): Promise<string | undefined> {
+export async function freshFolder(parent: string, finding: Finding): Promise<string | undefined> {
   const stamp = new Date().toISOString().replaceAll(/[:.]/g, '-')
   const parts = [finding.predicate, finding.cell ?? 'cell', finding.id ?? 'f']
   const name = [stamp, ...parts.map((part) => part.replaceAll(/[^\w.-]/g, '_'))].join('-')
@@ -201,19 +201,6 @@ async function descriptors(pid: number, titled: boolean): Promise<string> {
     names.map(async (name) => `${name} -> ${await readlink(`/proc/${pid}/fd/${name}`).catch(() => 'gone')}`)
   )
   return `${titled ? `== process ${pid}\n` : ''}${lines.join('\n')}\n`
-}
-
-/** Offset, sixteen bytes, text: as `hexdump -C` shows it. */
-function hexOf(bytes: Buffer): string {
-  const lines: string[] = []
-  for (let at = 0; at < Math.min(bytes.length, MOST_HEX); at += 16) {
-    const row = bytes.subarray(at, at + 16)
-    const hex = [...row].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')
-    const text = row.toString('latin1').replaceAll(/[^\x20-\x7e]/g, '.')
-    lines.push(`${at.toString(16).padStart(8, '0')}  ${hex.padEnd(47)}  |${text}|`)
-  }
-  if (bytes.length > MOST_HEX) lines.push(`... ${bytes.length - MOST_HEX} more bytes`)
-  return `${lines.join('\n')}\n`
 }
 
 /** From the side listener, or from the server itself where it has none: many mount their profiles there. */

@@ -74,6 +74,7 @@ export function replayOf(believed: Believed): Replay | string {
   const exchange = draft.wire === undefined ? undefined : exchangeOf(draft.wire)
   const twin = draft.twin === undefined ? undefined : exchangeOf(draft.twin)
   const judge = judgingOf(believed)
+  const authority = authorityOf(draft, target.authority)
   const right =
     draft.evidence?.['right'] ??
     (judge.kind === 'slice' ? undefined : (judge.record['right'] as string | undefined))
@@ -95,8 +96,8 @@ export function replayOf(believed: Believed): Replay | string {
     ...(finding.repeats === undefined ? {} : { repeats: finding.repeats }),
     seed: facts['seed'] ?? '0x0',
     server: {
-      url: `http://${target.authority}`,
-      authority: target.authority,
+      url: `http://${authority}`,
+      authority,
       routes: Object.fromEntries(
         Object.entries(capabilities?.routes ?? {}).map(([kind, route]) => [kind, route.path])
       ),
@@ -105,9 +106,19 @@ export function replayOf(believed: Believed): Replay | string {
     },
     ...(exchange === undefined ? {} : { exchange }),
     ...(twin === undefined ? {} : { twin }),
-    authority_at: placesOf(target.authority, { case: exchange, twin }),
+    authority_at: placesOf(authority, { case: exchange, twin }),
     judge
   }
+}
+
+/** What the bytes name; a server that was started again has another port than the one that was found wrong. */
+function authorityOf({ wire = [] }: FindingDraft, now: string): string {
+  for (const { entries } of wire) {
+    const note = entries.find(({ what }) => what === 'connect')?.note
+    const dialled = /-> (\d+(?:\.\d+){3}:\d+)$/.exec(note ?? '')?.[1]
+    if (dialled !== undefined && /^\d+(\.\d+){3}:/.test(now)) return dialled
+  }
+  return now
 }
 
 /** The machine on which the suite runs: `linux 6.1.0 x64`. */
