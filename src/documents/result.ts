@@ -108,6 +108,8 @@ export const cellSchema = z.looseObject({
   finished_at: z.string().optional(),
   /** Wall time of the traffic window, seconds. */
   traffic_seconds: z.number().optional(),
+  /** How often the server was started again, or came back by itself, after it had ended or answered nobody. */
+  restarts: count.optional(),
   tier_1: tier1Schema.nullish(),
   tier_3: tier3Schema.nullish(),
   findings: z.array(findingSchema).optional(),

@@ -67,18 +67,18 @@ export class CoverageBook implements Ledger {
   get size(): number {
     return this.#lines.size
   }
-  /** Exercised, or not applicable: nothing more is to be learned of it. */
+  /** Exercised, not applicable, or left out: nothing more is to be learned of it. */
   isDone(caseId: string): boolean {
-    return ['exercised', 'inapplicable'].includes(this.#lines.get(caseId)?.state ?? '')
+    return ['exercised', 'inapplicable', 'left out'].includes(this.#lines.get(caseId)?.state ?? '')
   }
   /** The case is to be judged again: what was booked stood on another case's fault. */
   reopen(caseId: string): void {
     const line = this.#lines.get(caseId)
     if (line !== undefined) Object.assign(line, { state: 'planned', reason: '' })
   }
-  /** Cases that were exercised. */
-  exercisedCases(): string[] {
-    return [...this.#lines].flatMap(([name, { state }]) => (state === 'exercised' ? [name] : []))
+  /** Every case that was planned, in the order of its first mention. */
+  cases(): string[] {
+    return [...this.#lines.keys()]
   }
 
   /** The book by group; `''` holds cases without one. A case that never ended counts as inconclusive. */

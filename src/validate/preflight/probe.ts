@@ -12,8 +12,7 @@ export const TIMEOUT_MS = 2000
 /** A server that has not answered a half sent body by then waits for the rest. */
 const READS_BODY_MS = 300
 const CONTINUE_MS = 500
-/** A server that speaks before it is asked does so by then. */
-const UNASKED_MS = 150
+const IDLE_LOOK_MS = 20
 
 const BODIES = [
   { body: 'abc', type: undefined },
@@ -25,6 +24,14 @@ interface Body {
   path: string
   body: string
   type: string | undefined
+}
+
+const NO_CONNECTION = { ok: false, seen: 'no connection could be had' } as const
+
+/** A kept connection that asks for nothing more. */
+export interface Idle {
+  /** Ends the watch, at the earliest so long after its begin: whether the server closed, and after how long, ms. */
+  end(leastMs: number): Promise<{ closed: boolean; watchedMs: number }>
 }
 
 export class Probe {
@@ -50,17 +57,6 @@ export class Probe {
   ): Promise<Reply> {
     const { host, port } = this.#target
     return ask({ host, port, bytes, methods, timeoutMs: TIMEOUT_MS, ...more })
-  }
-
-  /** What comes on a connection on which nothing was sent, or undefined. */
-  unasked(): Promise<string | undefined> {
-    return this.#on<string | undefined>(undefined, async (connection) => {
-      const bytes = await connection.waitFor(
-        (received) => (received.length > 0 ? received : undefined),
-        UNASKED_MS
-      )
-      return bytes === undefined ? undefined : JSON.stringify(bytes.toString('latin1', 0, 24))
-    })
   }
 
   get(path: string): Promise<Reply> {
@@ -111,14 +107,16 @@ export class Probe {
   }
 
   /** P2: a path that no route takes does not answer like the known one. */
-  async statusTransparent(known: string): Promise<boolean> {
+  async statusTransparent(known: string): Promise<Probed> {
     const unknown = await this.get(`/no-such-path-${this.#random.stream('unknown').hex(12)}`)
     const control = await this.get(known)
-    return unknown.responses[0] !== undefined && unknown.responses[0].status !== control.responses[0]?.status
+    const ok =
+      unknown.responses[0] !== undefined && unknown.responses[0].status !== control.responses[0]?.status
+    return { ok, seen: `GET of a path that is not there: ${told(unknown)}, GET ${known}: ${told(control)}` }
   }
 
   /** P4: the same body in two chunks is served, and by an echo given back. */
-  async takesChunked(route: Body, echo: boolean): Promise<boolean> {
+  async takesChunked(route: Body, echo: boolean): Promise<Probed> {
     const { path, type } = route
     const body = echo ? this.#random.stream('chunked').hex(24) : route.body
     const cut = echo ? 10 : 1
@@ -131,58 +129,68 @@ export class Probe {
       this.bytes('POST', path, { fields }),
       Buffer.from(`${chunks.join('')}0\r\n\r\n`, 'latin1')
     ])
-    const response = (await this.ask(bytes, ['POST'])).responses[0]
-    if (response === undefined || !isSuccess(response)) return false
-    return !echo || readEcho(response.body)?.body.toString('latin1') === body
+    const reply = await this.ask(bytes, ['POST'])
+    const response = reply.responses[0]
+    const seen = `POST ${path} in two chunks: ${told(reply)}`
+    if (response === undefined || !isSuccess(response)) return { ok: false, seen }
+    if (!echo) return { ok: true, seen }
+    const ok = readEcho(response.body)?.body.toString('latin1') === body
+    return { ok, seen: `${seen}, the echo ${ok ? 'shows the body' : 'shows another body'}` }
   }
 
   /** P5: a second request on a connection whose first was answered. */
-  keepsAlive(path: string): Promise<boolean> {
+  keepsAlive(path: string): Promise<Probed> {
     const one = this.bytes('GET', path)
-    return this.#on(false, async (connection) => {
+    return this.#on(NO_CONNECTION, async (connection) => {
       await send(connection, one)
       const first = await this.#answers(connection, 'GET', 1)
-      if (first.length < 1 || connection.state !== 'open') return false
+      if (first.length < 1) return { ok: false, seen: 'the first request was not answered' }
+      if (connection.state !== 'open') return { ok: false, seen: 'closed after the first answer' }
       await send(connection, one)
-      return (await this.#answers(connection, 'GET', 2)).length >= 2
+      const ok = (await this.#answers(connection, 'GET', 2)).length >= 2
+      return { ok, seen: ok ? 'two answers on one connection' : 'the second request was not answered' }
     })
   }
 
   /** P6: two requests in one write, two answers, and in order where an echo can tell. */
-  async pipelines(path: string, tells: boolean): Promise<boolean> {
+  async pipelines(path: string, tells: boolean): Promise<Probed> {
     const targets = tells ? ['first', 'second'].map((name) => `${path}?probe=${name}`) : [path, path]
     const both = Buffer.concat(targets.map((target) => this.bytes('GET', target)))
     const { responses } = await this.ask(both, ['GET', 'GET'])
-    if (responses.length !== 2 || !responses.every(isSuccess)) return false
-    return !tells || responses.every((response, i) => readEcho(response.body)?.target === targets[i])
+    const statuses = responses.map(({ status }) => status).join(' and ')
+    const seen = `two requests in one write: ${statuses === '' ? 'no answer' : statuses}`
+    if (responses.length !== 2 || !responses.every(isSuccess)) return { ok: false, seen }
+    const ok = !tells || responses.every((response, i) => readEcho(response.body)?.target === targets[i])
+    return { ok, seen: `${seen}${ok ? '' : ', not in the order of the requests'}` }
   }
 
   /** P7: HEAD is served without a body; a second request on the connection shows where its answer ends. */
-  async servesHead(path: string, keepAlive: boolean): Promise<boolean> {
+  async servesHead(path: string, keepAlive: boolean): Promise<Probed> {
     if (!keepAlive) {
       const reply = await this.ask(this.bytes('HEAD', path), ['HEAD'], { waitCloseMs: 200 })
-      return isSuccess(reply.responses[0]) && reply.error === undefined
+      return { ok: isSuccess(reply.responses[0]) && reply.error === undefined, seen: `HEAD: ${told(reply)}` }
     }
     const bytes = Buffer.concat([this.bytes('HEAD', path), this.bytes('GET', path)])
-    return this.#on(false, async (connection) => {
+    return this.#on(NO_CONNECTION, async (connection) => {
       await send(connection, bytes)
       const answers = await this.#answers(connection, 'HEAD', 2)
-      return answers.length === 2 && answers.every(isSuccess)
+      const ok = answers.length === 2 && answers.every(isSuccess)
+      const statuses = answers.map(({ status }) => status).join(' and ')
+      return { ok, seen: `HEAD and a GET behind it: ${statuses === '' ? 'no answer' : statuses}` }
     })
   }
 
   /** P8: half a body is not answered, the whole one is. */
-  readsBody(route: Body): Promise<boolean> {
+  readsBody(route: Body): Promise<Probed> {
     const bytes = this.#withBody(route)
-    return this.#on(false, async (connection) => {
+    return this.#on(NO_CONNECTION, async (connection) => {
       await send(connection, bytes.subarray(0, bytes.length - 1))
-      if (
-        (await this.#answers(connection, 'POST', 1, READS_BODY_MS)).length > 0 ||
-        connection.state !== 'open'
-      )
-        return false
+      const early = await this.#answers(connection, 'POST', 1, READS_BODY_MS)
+      if (early.length > 0) return { ok: false, seen: `answers ${early[0]!.status} before the body is whole` }
+      if (connection.state !== 'open') return { ok: false, seen: 'closed before the body was whole' }
       await send(connection, bytes.subarray(bytes.length - 1))
-      return (await this.#answers(connection, 'POST', 1)).length === 1
+      const ok = (await this.#answers(connection, 'POST', 1)).length === 1
+      return { ok, seen: ok ? 'waits for the whole body' : 'does not answer the whole body' }
     })
   }
 
@@ -191,27 +199,70 @@ export class Probe {
     return this.bytes('POST', path, { body, fields })
   }
 
-  /** P9: in words, whether Connection: close closes. */
-  async closes(path: string): Promise<string> {
+  /** P9: whether Connection: close closes. */
+  async closes(path: string): Promise<Probed> {
     const bytes = this.bytes('GET', path, { fields: [['Connection', 'close']] })
     const { responses, closed } = await this.ask(bytes, ['GET'], { waitCloseMs: 500 })
-    if (responses.length === 0) return 'no answer with Connection: close'
-    return closed === 'open' ? 'stays open after Connection: close' : 'closes after Connection: close'
+    if (responses.length === 0) return { ok: false, seen: 'no answer with Connection: close' }
+    return closed === 'open'
+      ? { ok: false, seen: 'stays open after Connection: close' }
+      : { ok: true, seen: 'closes after Connection: close' }
+  }
+
+  /**
+   * P10: begins to watch a kept connection that asks for nothing more. Where others are not served beside it, it is
+   * given up at once: a server of one connection at a time would serve nobody.
+   */
+  async idle(path: string): Promise<Idle | string> {
+    const { host, port } = this.#target
+    let connection: Connection
+    try {
+      connection = await Connection.connect({ host, port, timeoutMs: TIMEOUT_MS })
+    } catch (error) {
+      if (error instanceof ConnectFailed) return NO_CONNECTION.seen
+      throw error
+    }
+    await send(connection, this.bytes('GET', path))
+    const first = await this.#answers(connection, 'GET', 1)
+    const since = performance.now()
+    let closedAt: number | undefined
+    const look = setInterval(() => {
+      if (connection.state !== 'open') closedAt ??= performance.now()
+    }, IDLE_LOOK_MS)
+    const beside = first.length === 0 ? undefined : await this.get(path)
+    if (beside?.responses[0] === undefined) {
+      clearInterval(look)
+      connection.destroy()
+      return first.length === 0 ? 'the first request was not answered' : 'nobody is served beside an idle one'
+    }
+    return {
+      async end(leastMs) {
+        const left = since + leastMs - performance.now()
+        if (left > 0 && connection.state === 'open') await connection.waitClose(left)
+        const closed = connection.state !== 'open'
+        const end = closed ? (closedAt ?? performance.now()) : performance.now()
+        clearInterval(look)
+        connection.destroy()
+        return { closed, watchedMs: Math.max(0, Math.round(end - since)) }
+      }
+    }
   }
 
   /** 100 comes before the body, a final answer after it. */
-  continues(route: Body): Promise<boolean> {
+  continues(route: Body): Promise<Probed> {
     const bytes = this.#withBody(route, [['Expect', '100-continue']])
     const head = bytes.subarray(0, bytes.length - route.body.length)
-    return this.#on(false, async (connection) => {
+    return this.#on(NO_CONNECTION, async (connection) => {
       await send(connection, head)
       const line = await connection.waitFor(
         (received) => (received.length >= 12 ? received.toString('latin1', 0, 12) : undefined),
         CONTINUE_MS
       )
-      if (line !== 'HTTP/1.1 100') return false
+      if (line !== 'HTTP/1.1 100')
+        return { ok: false, seen: line === undefined ? 'no 100 before the body' : `${line} before the body` }
       await send(connection, Buffer.from(route.body))
-      return isSuccess((await this.#answers(connection, 'POST', 1))[0])
+      const ok = isSuccess((await this.#answers(connection, 'POST', 1))[0])
+      return { ok, seen: ok ? '100, then the answer' : '100, and no 2xx after the body' }
     })
   }
 

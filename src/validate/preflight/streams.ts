@@ -119,8 +119,9 @@ async function echoes(connection: Connection, skip: number, random: RandomStream
   return found === true ? 'echoes' : 'no echo'
 }
 
-/** How long the first event of a stream is waited for, ms. */
-const FIRST_EVENT_MS = 1500
+/** How long two events of a stream are waited for, ms. */
+const EVENTS_MS = 1500
+const WANTED_EVENTS = 2
 
 /** 200 with text/event-stream (WHATWG HTML 9.2); says whether something came on the stream. */
 export async function speaksSse(place: Place, path: string, timeoutMs: number): Promise<Seen> {
@@ -140,13 +141,32 @@ export async function speaksSse(place: Place, path: string, timeoutMs: number): 
     if (status !== '200' || !/^content-type:[ \t]*text\/event-stream/im.test(head)) {
       return { ok: false, seen: `GET ${path}: ${status}, no text/event-stream` }
     }
-    const line = await connection.waitFor(
-      (received) => (received.length > end ? true : undefined),
-      FIRST_EVENT_MS
-    )
-    const what = line === true ? 'something comes' : `nothing comes within ${FIRST_EVENT_MS} ms`
-    return { ok: true, seen: `GET ${path}: 200 text/event-stream, ${what}` }
+    return { ok: true, seen: `GET ${path}: 200 text/event-stream, ${await eventsOf(connection, end)}` }
   } finally {
     connection.destroy()
   }
+}
+
+/** How many events came and how far apart; comments count as a heartbeat. */
+async function eventsOf(connection: Connection, headBytes: number): Promise<string> {
+  const begun = performance.now()
+  const arrivals: number[] = []
+  const blocks = (received: Buffer): number =>
+    received
+      .toString('latin1', headBytes)
+      .split(/\r\n\r\n|\n\n|\r\r/)
+      .slice(0, -1)
+      .filter((block) => /^(data|event|id|retry|:)/m.test(block)).length
+  await connection.waitFor((received) => {
+    const now = performance.now()
+    for (let i = blocks(received); i > arrivals.length;) arrivals.push(now)
+    return arrivals.length >= WANTED_EVENTS ? true : undefined
+  }, EVENTS_MS)
+  if (arrivals.length >= WANTED_EVENTS)
+    return `something comes: ${WANTED_EVENTS} events ${Math.round(arrivals[1]! - arrivals[0]!)} ms apart`
+  if (arrivals.length === 1)
+    return `something comes: one event after ${Math.round(arrivals[0]! - begun)} ms, no second within ${EVENTS_MS} ms`
+  return connection.received.length > headBytes
+    ? 'something comes, no whole event'
+    : `nothing comes within ${EVENTS_MS} ms`
 }

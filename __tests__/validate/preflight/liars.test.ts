@@ -1,0 +1,86 @@
+/** Servers that do the same whatever they are asked, through the command line: no pass, and each is named for what it is. */
+import { createServer } from 'node:http'
+import { rmSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { expect, test } from '@jest/globals'
+import type { ResultDocument } from '../../../src/documents/result.ts'
+import { liars, startLiar, type Liar } from '../../fixture/liars.ts'
+import { scratch, suite, type Ran } from '../../support/suite.ts'
+
+const SLICES = ['adversarial', 'h2c', 'ws', 'sse']
+
+const NAMES: Record<Liar, RegExp> = {
+  'answers 400 and closes': /^this server answers every request with 400 and closes: nothing can be judged$/,
+  'answers 400 and stays': /^this server answers every request with 400: nothing can be judged$/,
+  'never answers': /^this server takes every request and never answers .*: nothing can be judged$/,
+  'accepts everything':
+    /^this server answers everything with 200, also bytes that are no request: nothing can be judged$/,
+  'accepts everything in HTTP/1.0':
+    /^this server answers everything with 200 in HTTP\/1\.0 and closes, also bytes that are no request: nothing/,
+  'answers before reading':
+    /^this server sends "HTTP\/1\.1 200 OK.*" before it is asked: nothing can be judged$/,
+  'answers each segment': /^this server answers .* before it has read the request: nothing can be judged$/,
+  'closes at once': /^this server closes every connection without an answer: nothing can be judged$/,
+  'closes when it is asked': /^this server closes every connection without an answer: nothing can be judged$/,
+  'echoes bytes': /^this server sends back the bytes that it is sent: nothing can be judged$/,
+  'accepts and resets': /^this server resets every connection without an answer: nothing can be judged$/,
+  'resets when it is asked': /^this server resets every connection without an answer: nothing can be judged$/
+}
+
+async function validate(url: string, slices: readonly string[]): Promise<Ran & { document: ResultDocument }> {
+  const out = scratch()
+  try {
+    const ran = await suite([
+      ...['validate', '--url', url, '--slices', slices.join(','), '--duration', '2s'],
+      ...['--json', '--out', join(out, 'o')]
+    ])
+    return { ...ran, document: JSON.parse(ran.stdout) as ResultDocument }
+  } finally {
+    rmSync(out, { recursive: true, force: true })
+  }
+}
+
+test.concurrent.each(Object.keys(liars) as Liar[])(
+  'a server that %s: vacuous, named in one sentence, and no case counts',
+  async (name) => {
+    const { url, close } = await startLiar(name)
+    try {
+      const { code, stderr, document } = await validate(url, SLICES)
+      const [cell] = document.validation_results.cells
+      expect(cell!.failure_reason).toMatch(NAMES[name])
+      expect(cell!.status).toBe('vacuous')
+      expect(cell!.findings).toEqual([])
+      expect(code).toBe(1)
+      expect(stderr).toContain(cell!.failure_reason)
+      for (const slice of SLICES) {
+        const { planned, exercised, inconclusive } = cell!.coverage!.slices[slice]!
+        expect([slice, exercised, inconclusive.length]).toEqual([slice, 0, planned])
+        expect(planned).toBeGreaterThan(10)
+        expect(new Set(inconclusive.map(({ reason }) => reason))).toEqual(new Set([cell!.failure_reason]))
+      }
+    } finally {
+      await close()
+    }
+  },
+  60_000
+)
+
+test.concurrent(
+  'a plain server that answers every path with 200, and refuses what is no request, is no liar',
+  async () => {
+    const server = createServer((_, response) => void response.end('hello'))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    try {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      const { document } = await validate(url, ['adversarial'])
+      const [cell] = document.validation_results.cells
+      expect(cell!.capabilities!['nature']).toBeUndefined()
+      expect(cell!.coverage!.slices['adversarial']!.exercised).toBeGreaterThan(60)
+    } finally {
+      server.close()
+      server.closeAllConnections()
+    }
+  },
+  120_000
+)

@@ -1,0 +1,53 @@
+/** Which cases were on their way when: what befalls the process is told to the cases of that moment. */
+import type { SliceName } from '../contracts.ts'
+
+/** A case by slice and name: names are unique within a slice only. */
+export interface CaseName {
+  slice: SliceName
+  id: string
+}
+
+/** One try of a case; times are `performance.now()`. */
+export interface Try extends CaseName {
+  from: number
+  /** When it was booked; Infinity while it is on its way. */
+  to: number
+}
+
+export const keyOf = ({ slice, id }: CaseName): string => `${slice}/${id}`
+
+/** Tries that are kept; a soak has millions. */
+const MOST = 20_000
+
+export class Timeline {
+  #tries: Try[] = []
+  readonly #open = new Map<string, Try[]>()
+
+  began(slice: SliceName, id: string): void {
+    const one: Try = { slice, id, from: performance.now(), to: Infinity }
+    this.#tries.push(one)
+    if (this.#tries.length > MOST) this.#tries = this.#tries.slice(MOST / 2)
+    const key = keyOf(one)
+    this.#open.set(key, [...(this.#open.get(key) ?? []), one])
+  }
+
+  /** The verdict over a case ends its tries. One that never said when it began did so at some time before. */
+  booked(slice: SliceName, id: string): void {
+    const key = keyOf({ slice, id })
+    const now = performance.now()
+    for (const one of this.#open.get(key) ?? []) one.to = now
+    this.#open.delete(key)
+  }
+
+  /** Tries that were on their way at some time between the two. */
+  during(from: number, to: number): Try[] {
+    return this.#tries.filter((one) => one.from <= to && one.to >= from)
+  }
+
+  /** Every case that was begun, in the order of its first try. */
+  cases(): CaseName[] {
+    const seen = new Map<string, CaseName>()
+    for (const { slice, id } of this.#tries) seen.set(keyOf({ slice, id }), { slice, id })
+    return [...seen.values()]
+  }
+}
