@@ -52,6 +52,8 @@ export interface Observation {
   unblocked: boolean
   received: Buffer
   transcript: Transcript
+  /** The well-formed message that was served before it. */
+  twin?: Transcript
 }
 
 /** Without an announced close, how long to look for one before the follow-up, ms. */

@@ -53,9 +53,6 @@ export function draftOf(
     title: verdict.title,
     standard: entry.standard,
     ...(seen === undefined ? {} : bytesOfExchange(seen)),
-    ...(trial.before?.ok === true && trial.before.transcript !== undefined
-      ? { twin: [trial.before.transcript] }
-      : {}),
     evidence: {
       class: entry.class,
       right: entry.right,
@@ -71,9 +68,15 @@ export function draftOf(
 
 export function bytesOfExchange(
   seen: Observation
-): Pick<FindingDraft, 'sent' | 'received' | 'transcript' | 'wire'> {
-  const { transcript, received } = seen
-  return { sent: transcript.sentBytes(), received, transcript: transcript.toText(), wire: [transcript] }
+): Pick<FindingDraft, 'sent' | 'received' | 'transcript' | 'wire' | 'twin'> {
+  const { transcript, received, twin } = seen
+  return {
+    sent: transcript.sentBytes(),
+    received,
+    transcript: transcript.toText(),
+    wire: [transcript],
+    ...(twin === undefined ? {} : { twin: [twin] })
+  }
 }
 
 /** A finding about everybody else: they are not served, or cut off. */

@@ -175,6 +175,7 @@ export async function play(
   }
   showExchange(context.watch, seen, 'malformed')
   sent.seen = seen
+  if (before.transcript !== undefined) seen.twin = before.transcript
   sent.answered = seen.responses.length > 0
   if (sent.answered) stage.turn.served(seen.startedAt)
   context.tally.add('adv_sent', seen.accepted > 0 ? 1 : 0)
