@@ -7,6 +7,8 @@ import { playMutants } from '../mutants.ts'
 playMutants({
   slice: sseSlice,
   switches: sseSwitches,
+  // No stream of the fixture ends, and its memory is ours.
+  elsewhere: ['after-end', 'resume-204', 'unread-memory'],
   slow: ['sse-crowd-hangs', 'sse-starves', 'sse-leak-rst'],
   told: {
     'sse-leak-rst': 'HIGH I-SSE-LEAK',
@@ -15,7 +17,12 @@ playMutants({
     'sse-resume-skips': 'MED I-SSE-RESUME',
     'sse-ignores-last-id': 'LOW I-SSE-RESUME',
     'sse-bad-chunk': 'MED I-SSE-FRAMING',
-    'sse-cuts-stream': 'MED I-SSE-EARLY-CLOSE'
+    'sse-cuts-stream': 'MED I-SSE-EARLY-CLOSE',
+    'sse-inject-cr': 'HIGH I-SSE-INJECTED',
+    'sse-splits-bom': 'MED I-SSE-INJECTED',
+    'sse-stalls': 'MED I-SSE-STALLED',
+    'sse-cached': 'LOW I-SSE-FRAMING',
+    'sse-after-end': 'HIGH I-SSE-FRAMING'
   },
   // Which moment of death is caught first depends on the clock; the way does not.
   steady: (id) => id.replace(/^kill-.*-/, 'kill-'),

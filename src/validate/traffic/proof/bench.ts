@@ -169,7 +169,18 @@ export class Bench {
       const done = parsed.responses.length >= methods.length || parsed.error !== undefined
       return done || parsed.rest.length > 0 ? parsed : undefined
     }, timeoutMs)
-    return whole ?? look(connection.state !== 'open')
+    const parsed = whole ?? look(connection.state !== 'open')
+    this.#show(connection, parsed)
+    return parsed
+  }
+
+  /** The newest answer, for the passive rules. */
+  #show({ transcript }: Connection, { responses, error }: ParsedResponses): void {
+    const { watch } = this.context
+    const newest = responses.at(-1)
+    if (newest !== undefined) watch.answer(newest, transcript.sentBytes())
+    else if (error !== undefined)
+      watch.broken(error, transcript.sentBytes(), transcript.receivedBytes(), false)
   }
 
   /** Learns what the control request answers. Undefined when it was answered, else what was seen. */

@@ -1,227 +1,149 @@
 /** Clients that go at chosen moments, while a witness reads on. */
-import { SSE_NUMBERS, SSE_STAGES, SSE_WAYS, type SseStage, type SseWay } from '../../catalogue/sse/index.ts'
+import {
+  killId,
+  SSE_LEAK_BATCH,
+  SSE_STAGES,
+  SSE_WAYS,
+  type SseStage,
+  type SseWay
+} from '../../catalogue/sse/index.ts'
 import type { RandomStream } from '../../../kit/random.ts'
 import { wait } from '../proof/bench.ts'
-import { broken, inapplicable, inconclusive, KEPT, type Shot, type Trial } from '../proof/trial.ts'
+import { inapplicable, inconclusive, KEPT, type Shot, type Trial } from '../proof/trial.ts'
+import { reach, type Reached } from './stages.ts'
 import type { Stream } from './stream.ts'
-import { subscribeRequest, Subscription } from './subscription.ts'
+import type { Subscription } from './subscription.ts'
+import { wrong } from './told.ts'
 
-/** Longest wait for the stage of a slow stream, ms. */
-const LONGEST_STAGE_MS = 5000
-/** How long clients beside a reader do not read, ms. */
-const SLOW_MS = 1500
-const MOST_SLOW_MS = 6000
-/** What the kernels of both sides take for a client that does not read. */
-const SOCKET_BUFFERS = 5 << 20
 /** How long clients that stopped reading are left in place, ms. */
 const STOPPED_MS = 600
+/** Stages that stand on events which come by themselves. */
+const NEEDS_EVENTS = new Set(['K2', 'K3', 'K4', 'K7', 'K8', 'K9'])
+/** A server may turn away more than it wants to serve. */
+const TURNED_AWAY = new Set([429, 503])
 
-const NEEDS_EVENTS: ReadonlySet<SseStage> = new Set(['in-event', 'between-events', 'unread'])
+/** Takes a client away. */
+async function go(stream: Stream, client: Subscription, way: SseWay): Promise<void> {
+  await client.kill(way)
+  if (way === 'stop') {
+    await wait(STOPPED_MS)
+    client.connection.reset()
+  }
+  stream.bench.context.tally.add('sse_killed_mid_stream')
+}
 
-/** Brings one client to the stage and takes it away. True where the stage was reached. */
+/** So many clients to the stage, and away. */
 async function die(
   stream: Stream,
   stage: SseStage,
   way: SseWay,
-  random: RandomStream
-): Promise<Subscription | undefined> {
-  const { bench } = stream
-  const { tally } = bench.context
-  if (stage === 'half-request' || stage === 'before-head') {
-    const connection = await bench.connect()
-    const request = subscribeRequest(bench, { path: stream.path })
-    tally.add('sse_sent')
-    stream.holding.gone.add(connection.localPort)
-    const bytes = stage === 'half-request' ? request.subarray(0, random.int(8, request.length - 3)) : request
-    const sent = await bench.write(connection, bytes)
-    if (way === 'rst') connection.reset()
-    else if (way === 'fin') {
-      connection.end()
-      await wait(30)
-      connection.destroy()
-    } else {
-      connection.pause()
-      await wait(STOPPED_MS)
-      connection.reset()
-    }
-    if (!sent) return undefined
-    tally.add('sse_killed_mid_stream')
-    return Subscription.over(connection)
+  random: RandomStream,
+  clients: number
+): Promise<Reached[]> {
+  const coming = Array.from({ length: clients }, () => reach(stream, stage, random))
+  if (stage.bytes !== undefined) void publishBig(stream, stage.bytes, random)
+  if (stage.id === 'K6') {
+    const all = await Promise.all(coming)
+    await Promise.all(all.flatMap((one) => ('client' in one ? [go(stream, one.client, way)] : [])))
+    return all
   }
-  const client = await stream.open()
-  stream.holding.gone.add(client.connection.localPort)
-  try {
-    const reached = await reach(stream, client, stage, random)
-    if (client.established) tally.add('sse_established')
-    stream.count(client)
-    if (!reached) {
-      client.close()
-      return undefined
-    }
-    await client.kill(way)
-    if (way === 'stop') {
-      await wait(STOPPED_MS)
-      client.connection.reset()
-    }
-    tally.add('sse_killed_mid_stream')
-    return client
-  } catch (error) {
-    client.close()
-    throw error
-  }
+  return Promise.all(
+    coming.map(async (one) => {
+      const reached = await one
+      if ('client' in reached) await go(stream, reached.client, way)
+      return reached
+    })
+  )
 }
 
-async function reach(
-  stream: Stream,
-  client: Subscription,
-  stage: SseStage,
-  random: RandomStream
-): Promise<boolean> {
-  const limit = Math.min(LONGEST_STAGE_MS, stream.eventMs)
-  if (!(await client.head(stream.bench.patienceMs)) || !client.established) return false
-  const interval = stream.facts.intervalMs ?? 0
-  const events = client.count
-  const bytes = client.bytes
-  switch (stage) {
-    case 'in-event':
-      // The first bytes of an event are here; where the server writes it in pieces, the rest is not.
-      return client.until(() => client.bytes > bytes, limit)
-    case 'between-events':
-      if (!(await client.until(() => client.count > events, limit))) return false
-      await wait(Math.min(1000, interval * (0.2 + 0.6 * random.float())))
-      return !client.closed
-    case 'unread':
-      client.connection.pause()
-      await wait(Math.min(2000, interval * 2))
-      return client.connection.state === 'open'
-    default:
-      return true
-  }
+/** A big event, once the clients had time to subscribe. */
+async function publishBig(stream: Stream, bytes: number, random: RandomStream): Promise<void> {
+  await wait(Math.max(200, 4 * stream.facts.headMs))
+  const word = `p${random.hex(15)}`
+  const text = word.repeat(Math.ceil(bytes / word.length))
+  const published = await stream.publisher?.publish('data', text, word).catch(() => undefined)
+  published?.done()
 }
 
 export function killTrials(
   stream: Stream,
   random: RandomStream,
-  clients: number = SSE_NUMBERS.clients
+  stages: readonly SseStage[] = SSE_STAGES
 ): Trial[] {
-  return SSE_STAGES.flatMap((stage) =>
-    SSE_WAYS.map((way): Trial => ({
-      id: `kill-${stage.id}-${way.id}`,
-      group: 'kill',
+  return stages.flatMap((stage) =>
+    SSE_WAYS.map(({ id: way, title }): Trial => ({
+      id: killId(stage, way),
+      group: stage.group,
       twin: () => stream.opens(),
       shoot: async () => {
-        if (NEEDS_EVENTS.has(stage.id) && stream.facts.intervalMs === undefined) {
-          return { verdict: inapplicable('no event came within the time of observation') }
+        const unable = unfit(stream, stage)
+        if (unable !== undefined) return { verdict: inapplicable(unable) }
+        const all = await die(stream, stage, way, random, stage.clients)
+        const reached = all.flatMap((one) => ('client' in one ? [one] : []))
+        if (stage.id === 'K6') {
+          const short = await crowd(stream, stage, all)
+          if (short !== undefined) return short
         }
-        const all = await Promise.all(
-          Array.from({ length: clients }, () => die(stream, stage.id, way.id, random))
-        )
-        const reached = all.filter((one) => one !== undefined)
-        if (reached.length === 0) return { verdict: inconclusive('the moment was not reached') }
+        if (reached.length === 0) {
+          const [first] = all.flatMap((one) => ('not' in one ? [one.not] : []))
+          return { verdict: inconclusive(`the moment was not reached: ${first ?? ''}`) }
+        }
+        if (stage.id === 'K7') {
+          const refused = await back(stream, stage, reached[0]!.last)
+          if (refused !== undefined) return refused
+        }
         return witnessed(
           stream,
-          reached[0]!,
-          `after ${reached.length} clients went ${stage.title} with ${way.title}`
+          stage,
+          reached[0]!.client,
+          `${reached.length} went ${stage.stage} with ${title}`
         )
       }
     }))
   )
 }
 
-/** The witness still gets its events. */
-async function witnessed(stream: Stream, dead: Subscription, when: string): Promise<Shot> {
-  const { transcript } = dead.connection
-  const late = await stream.witnessed()
-  if (late === undefined) return { verdict: KEPT, transcript }
-  const title = `${when}, ${late}`
-  return {
-    verdict: broken({
-      predicate: 'I-LIVENESS',
-      severity: 'HIGH',
-      title,
-      standard: 'availability',
-      symptom: 'others delayed'
-    }),
-    transcript
+function unfit(stream: Stream, stage: SseStage): string | undefined {
+  if (NEEDS_EVENTS.has(stage.id) && stream.facts.intervalMs === undefined)
+    return 'no event came within the time of observation'
+  if (stage.bytes !== undefined && stream.publisher === undefined)
+    return 'no route was found that publishes an event of that size'
+  return undefined
+}
+
+/** Clients that came at once are served, or turned away. */
+async function crowd(stream: Stream, stage: SseStage, all: readonly Reached[]): Promise<Shot | undefined> {
+  const short = all.flatMap((one) => ('not' in one ? [one.not] : []))
+  if (short.length === 0 || stream.facts.intervalMs === undefined) return undefined
+  if (short.every((reason) => [...TURNED_AWAY].some((status) => reason.includes(`(${status})`))))
+    return { verdict: inapplicable(`the server limits subscribers: ${short[0]!}`) }
+  return { verdict: wrong(stage, 'crowd not served', `${short.length} of ${all.length}: ${short[0]!}`) }
+}
+
+/** Comes back at once with the id that it has seen last. */
+async function back(stream: Stream, stage: SseStage, last: string | undefined): Promise<Shot | undefined> {
+  const again = await stream.open(last)
+  try {
+    stream.holding.gone.add(again.connection.localPort)
+    await again.head(stream.bench.patienceMs)
+    const { status } = again.response ?? {}
+    const served = again.established || status === 204 || (status !== undefined && TURNED_AWAY.has(status))
+    if (served) return undefined
+    return {
+      verdict: wrong(stage, 'not served again', `${status ?? 'no head'}, Last-Event-ID ${last ?? 'none'}`),
+      transcript: again.connection.transcript
+    }
+  } finally {
+    again.close()
   }
 }
 
-/** Many clients at once, and clients that do not read beside one that does. */
-export function crowdTrials(stream: Stream): Trial[] {
-  const { bench } = stream
-  return [
-    {
-      id: 'crowd',
-      group: 'crowd',
-      twin: () => stream.opens(),
-      shoot: async () => {
-        const clients = await Promise.all(Array.from({ length: SSE_NUMBERS.crowd }, () => stream.open()))
-        for (const client of clients) stream.holding.gone.add(client.connection.localPort)
-        const wanted = stream.facts.intervalMs === undefined ? 0 : 2
-        const limit = Math.min(2 * LONGEST_STAGE_MS, 2 * stream.eventMs)
-        const served = await Promise.all(
-          clients.map(
-            async (client) =>
-              (await client.head(limit)) &&
-              client.until(() => client.established && client.count >= wanted, limit)
-          )
-        )
-        for (const client of clients) {
-          if (client.established) bench.context.tally.add('sse_established')
-          stream.count(client)
-        }
-        await Promise.all(clients.map((client) => client.kill('rst')))
-        bench.context.tally.add('sse_killed_mid_stream', clients.length)
-        const short = clients.filter((_, i) => served[i] !== true)
-        if (short.length === 0) return { verdict: KEPT }
-        const statuses = new Set(short.map(({ response }) => response?.status ?? 0))
-        if ([...statuses].every((status) => status === 429 || status === 503)) {
-          return { verdict: inapplicable(`the server limits subscribers (${[...statuses].join(', ')})`) }
-        }
-        const title = `${short.length} of ${clients.length} clients that subscribed at once did not get ${wanted} events`
-        return {
-          verdict: broken({
-            predicate: 'I-LIVENESS',
-            severity: 'HIGH',
-            title,
-            standard: 'availability',
-            symptom: 'crowd not served'
-          }),
-          transcript: short[0]!.connection.transcript
-        }
-      }
-    },
-    {
-      id: 'slow-reader',
-      group: 'crowd',
-      twin: () => stream.opens(),
-      shoot: async () => {
-        if (stream.facts.intervalMs === undefined)
-          return { verdict: inapplicable('no event came within the time of observation') }
-        const slow = await Promise.all(Array.from({ length: SSE_NUMBERS.slow }, () => stream.open()))
-        try {
-          await Promise.all(slow.map((client) => client.head(bench.patienceMs)))
-          for (const client of slow) {
-            stream.holding.gone.add(client.connection.localPort)
-            await client.kill('stop')
-          }
-          await wait(await untilFull(stream))
-          return await witnessed(stream, slow[0]!, `while ${slow.length} other clients do not read`)
-        } finally {
-          for (const client of slow) client.connection.reset()
-        }
-      }
-    }
-  ]
-}
-
-/** How long clients must not read until their socket buffers are full, ms; a thin stream never gets there. */
-async function untilFull(stream: Stream): Promise<number> {
-  const witness = await stream.witness()
-  const before = witness.bytes
-  await wait(SLOW_MS)
-  const fullMs = (SOCKET_BUFFERS / Math.max(1, witness.bytes - before)) * SLOW_MS
-  return fullMs < MOST_SLOW_MS ? fullMs : 0
+/** The witness still gets its events. */
+async function witnessed(stream: Stream, stage: SseStage, dead: Subscription, when: string): Promise<Shot> {
+  const { transcript } = dead.connection
+  const late = await stream.witnessed()
+  if (late === undefined) return { verdict: KEPT, transcript }
+  return { verdict: wrong(stage, 'others delayed', `${when}; ${late}`), transcript }
 }
 
 /** Batches of the leak oracle: so many clients of one kind. */
@@ -232,9 +154,8 @@ export function killBatch(
   random: RandomStream
 ): () => Promise<number> {
   return async () => {
-    const all = await Promise.all(
-      Array.from({ length: SSE_NUMBERS.batch }, () => die(stream, stage, way, random))
-    )
-    return all.filter((one) => one !== undefined).length
+    if (unfit(stream, stage) !== undefined) return 0
+    const all = await die(stream, stage, way, random, SSE_LEAK_BATCH)
+    return all.filter((one) => 'client' in one).length
   }
 }

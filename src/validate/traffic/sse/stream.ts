@@ -1,7 +1,9 @@
 /** What is known of the route's stream, and the witness: a client that only reads while others go. */
+import type { SseEvent } from '../../../wire/sse.ts'
 import type { Bench } from '../proof/bench.ts'
 import type { Holding } from '../proof/holding.ts'
-import { Subscription } from './subscription.ts'
+import type { Publisher } from './publisher.ts'
+import { Subscription, type SubscribeOptions } from './subscription.ts'
 
 /** How long the first events are waited for, ms. */
 const FIRST_EVENTS_MS = 4000
@@ -18,16 +20,22 @@ export interface StreamFacts {
   empty: boolean
   /** Bytes came at all, be it comments. */
   flows: boolean
+  /** From request to head, ms. */
+  headMs: number
 }
 
-/** The event's id as a number, where it is one. */
-export function numberOf(id: string | undefined): number | undefined {
-  return id !== undefined && /^\d{1,15}$/.test(id) ? Number(id) : undefined
+/** The id that came with an event, as a number, where it is one; what we published may have others, or none. */
+export function numberOf(event: Pick<SseEvent, 'id' | 'ownId'> | undefined): number | undefined {
+  return event?.ownId === true && /^\d{1,15}$/.test(event.id) ? Number(event.id) : undefined
 }
+
+/** The numbers among the ids of a reader. */
+export const numbersOf = ({ events }: Subscription): number[] =>
+  events.flatMap((event) => numberOf(event) ?? [])
 
 /** At least half of the steps from number to number are one; a server that breaks the row now and then still has one. */
-function growByOne(numbers: readonly (number | undefined)[]): boolean {
-  const steps = numbers.slice(1).map((value, i) => (value ?? NaN) - (numbers[i] ?? NaN))
+function growByOne(numbers: readonly number[]): boolean {
+  const steps = numbers.slice(1).map((value, i) => value - numbers[i]!)
   const ones = steps.filter((step) => step === 1).length
   return ones >= 2 && ones * 2 >= steps.length
 }
@@ -36,7 +44,9 @@ export class Stream {
   readonly bench: Bench
   readonly holding: Holding
   readonly path: string
-  facts: StreamFacts = { idsGrow: false, finite: false, empty: false, flows: false }
+  facts: StreamFacts = { idsGrow: false, finite: false, empty: false, flows: false, headMs: 0 }
+  /** A way to have a text of ours come as an event, where one was found. */
+  publisher: Publisher | undefined
   /** How often the witness was cut off while it read. */
   cuts = 0
   #witness: Subscription | undefined
@@ -47,9 +57,10 @@ export class Stream {
     this.path = path
   }
 
-  open(lastEventId?: string): Promise<Subscription> {
+  open(lastEventId?: string, more: Partial<SubscribeOptions> = {}): Promise<Subscription> {
     return Subscription.open(this.bench, {
       path: this.path,
+      ...more,
       ...(lastEventId === undefined ? {} : { lastEventId })
     })
   }
@@ -66,7 +77,7 @@ export class Stream {
     await first.until(() => first.count >= FIRST_EVENTS, FIRST_EVENTS_MS)
     if (first.established) tally.add('sse_established')
     const gaps = first.at.slice(1).map((at, i) => at - first.at[i]!)
-    const numbers = first.events.map(({ id }) => numberOf(id))
+    const numbers = numbersOf(first)
     this.facts = {
       // Events that were kept for us come at once; the last gap is the live one.
       ...(gaps.length === 0 ? {} : { intervalMs: Math.max(...gaps) }),
@@ -74,7 +85,8 @@ export class Stream {
       finite: first.complete,
       // A breach of framing is judged, by its own case.
       empty: first.closed && first.count === 0 && (first.error?.rule ?? 'truncated') === 'truncated',
-      flows: first.bytes > 0
+      flows: first.bytes > 0,
+      headMs: first.headMs ?? 0
     }
     if (first.closed) first.close()
     else this.#witness = first
