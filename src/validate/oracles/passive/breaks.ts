@@ -130,8 +130,8 @@ function behind(
   const { response } = error
   if (text === '') return undefined
   const what = shown(text)
-  if (response === undefined) return breach('status-line', 'none', what)
   if (!alone) return undefined
+  if (response === undefined) return breach('status-line', 'none', what)
   const after = `${what} behind the ${response.status} to ${response.method}`
   const closing = !response.keepAlive
   if (response.framing === 'none') return breach('no-body', closing ? 'closing' : 'body', after)
