@@ -1,5 +1,6 @@
 /** `gate`, `plan` and `doctor`. */
 import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { Outcome } from '../kit/errors.ts'
 import type { Log } from '../kit/log.ts'
 import type { InputsOf } from '../kit/spec.ts'
@@ -32,7 +33,7 @@ export async function runGate(
   const lines = document.validation_results.cells.map(cellLine)
   const width = Math.max(12, ...lines.map(({ name }) => name.length))
   for (const line of lines) log.info(cellText(line, width, paint))
-  for (const line of endText(document, verdict, paint)) log.result(line)
+  for (const line of endText(document, verdict, paint, dirname(file))) log.result(line)
   if (log.json) log.document(verdict)
   return verdict.outcome
 }

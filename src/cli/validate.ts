@@ -75,8 +75,8 @@ export async function tellValidation(
   const summaryPath = await writeSummary(out, summary)
   if (!signal.aborted && inputs['expect-cells'] === undefined)
     refuseNothing(document.validation_results.cells, ran, resultsPath)
-  for (const line of endText(document, verdict, paint)) log.result(line)
   const here = (path: string): string => relative(process.cwd(), path) || path
+  for (const line of endText(document, verdict, paint, here(out))) log.result(line)
   log.result(`Summary: ${here(summaryPath)}    Results: ${here(resultsPath)}`)
   log.result(paint.dim(`again: ${document.validation_results.run?.command ?? ''}`))
   return { ...result, summary, summaryPath, seed, out }

@@ -2,6 +2,7 @@
 import type { ResultDocument } from '../documents/result.ts'
 import type { Verdict } from '../documents/verdict.ts'
 import { subjectOf } from '../documents/waivers.ts'
+import { replayCommand } from './again.ts'
 import {
   caseCounts,
   grouped,
@@ -160,7 +161,7 @@ export function verdictLine(document: ResultDocument, verdict: Verdict): string 
 }
 
 /** The findings of the screen, worst first, each with its sentence. */
-export function findingsText(document: ResultDocument, paint: Paint): string[] {
+export function findingsText(document: ResultDocument, paint: Paint, folder = ''): string[] {
   const { findings } = matrixView(document)
   const lines: string[] = []
   for (const finding of findings.slice(0, SHOWN_FINDINGS)) {
@@ -173,6 +174,8 @@ export function findingsText(document: ResultDocument, paint: Paint): string[] {
     )
     const repeats = finding.repeats === undefined ? '' : `   ${finding.repeats.k} of ${finding.repeats.n}`
     lines.push(`        ${flat(finding.title ?? 'title not stated')}${repeats}`)
+    const again = replayCommand(finding, document, folder)
+    if (again !== undefined) lines.push(`        ${paint.dim(again)}`)
   }
   if (findings.length > SHOWN_FINDINGS) {
     lines.push(`  and ${findings.length - SHOWN_FINDINGS} more in the summary and the results`)
@@ -203,8 +206,8 @@ function ownerOf({ owner }: { owner?: string | undefined }): string {
   return owner === undefined ? '' : `; owner: ${owner}`
 }
 
-/** Verdict, refusals that are not findings, waivers to look at. */
-export function endText(document: ResultDocument, verdict: Verdict, paint: Paint): string[] {
+/** Verdict, refusals that are not findings, waivers to look at. @param folder of the document, for what is named by file */
+export function endText(document: ResultDocument, verdict: Verdict, paint: Paint, folder = ''): string[] {
   const view = matrixView(document)
   const line = verdictLine(document, verdict)
   const lines = [
@@ -212,7 +215,7 @@ export function endText(document: ResultDocument, verdict: Verdict, paint: Paint
     ...groupsBlock(document, paint),
     '',
     verdict.outcome === 'pass' ? paint.good(line) : paint.bad(line),
-    ...findingsText(document, paint)
+    ...findingsText(document, paint, folder)
   ]
   for (const { rule, cell, text } of verdict.refusals) {
     if (rule === 'finding') continue

@@ -2,6 +2,7 @@
 import type { ResultDocument, CoverageEntry } from '../documents/result.ts'
 import type { Verdict } from '../documents/verdict.ts'
 import { subjectOf } from '../documents/waivers.ts'
+import { replayCommand } from './again.ts'
 import { codeSpan, markdown } from './markdown.ts'
 import { grouped, groupLines, matrixView, plural, statusLabel } from './matrix.ts'
 import { casesLine, verdictLine } from './screen.ts'
@@ -74,6 +75,8 @@ export function summaryMarkdown(document: ResultDocument, verdict: Verdict): str
           `${codeSpan(finding.cell)}: ${markdown(finding.title ?? 'title not stated')}${repeats}` +
           (finding.standard === undefined ? '' : `. ${markdown(finding.standard)}`)
       )
+      const again = replayCommand(finding, document, '')
+      if (again !== undefined) lines.push(`  <br>again: ${codeSpan(again)}`)
     }
     if (view.findings.length > SHOWN_FINDINGS) {
       lines.push(`- and ${view.findings.length - SHOWN_FINDINGS} more in validate-results.json`)
