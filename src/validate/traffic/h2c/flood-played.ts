@@ -176,10 +176,12 @@ async function errorsThenIdle(ground: Ground, spec: H2cPlayedFlood): Promise<Pla
     const inError = errants.filter(({ session }) => ended(session))
     if (inError.length === 0) return unjudged('the server makes nothing of it a connection error')
     const end = performance.now() + patienceMs
-    let held = inError
+    // Whoever has sent FIN may linger for what is still on its way from us.
+    const unclosed = (list: Errant[]): Errant[] => list.filter(({ session }) => session.open)
+    let held = unclosed(inError)
     for (;;) {
       const ports = await heldFor(port, new Set(held.map(({ session }) => session.connection.localPort)))
-      held = held.filter(({ session }) => ports.has(session.connection.localPort))
+      held = unclosed(held).filter(({ session }) => ports.has(session.connection.localPort))
       if (held.length === 0 || performance.now() >= end || bench.aborted) break
       await wait(POLL_MS)
     }

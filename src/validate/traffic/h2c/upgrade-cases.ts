@@ -180,7 +180,8 @@ class UpgradeJudge {
     await session.settle([stream])
     const framing = this.#framing(session)
     if (framing !== undefined) return framing
-    if (stream.answered) return KEPT
+    // A server may say farewell at any time; what it has not begun is nobody's loss.
+    if (stream.answered || session.inbound.goaway?.code === 0) return KEPT
     return this.#breach('refused', `behind the 101 a second request is not answered: ${session.ending}`)
   }
 
