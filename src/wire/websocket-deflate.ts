@@ -97,19 +97,19 @@ function misfit(offer: Extension, answer: Extension): string | undefined {
   const given = new Map(answer.params)
   const no = 'server_no_context_takeover'
   if (offered.has(no) && !given.has(no)) return `${no} was offered and is not in the answer`
-  const bits = offered.get('server_max_window_bits')
-  if (bits !== undefined) {
-    const settled = given.get('server_max_window_bits')
-    if (settled === undefined) return `server_max_window_bits=${bits} was offered and is not in the answer`
-    if (Number(settled) > Number(bits))
-      return `server_max_window_bits=${settled} is more than the ${bits} offered`
-  }
+  // Without the parameter the window is the largest.
+  const most = Number(offered.get('server_max_window_bits') ?? LARGEST_BITS)
+  const settled = given.get('server_max_window_bits')
+  if (Number(settled ?? LARGEST_BITS) > most)
+    return settled === undefined
+      ? `server_max_window_bits=${most} was offered and is not in the answer`
+      : `server_max_window_bits=${settled} is more than the ${most} offered`
   const client = given.get('client_max_window_bits')
   if (client !== undefined) {
     if (!offered.has('client_max_window_bits')) return 'client_max_window_bits was not offered'
-    const most = offered.get('client_max_window_bits')
-    if (most !== undefined && Number(client) > Number(most))
-      return `client_max_window_bits=${client} is more than the ${most} offered`
+    const bound = offered.get('client_max_window_bits')
+    if (bound !== undefined && Number(client) > Number(bound))
+      return `client_max_window_bits=${client} is more than the ${bound} offered`
   }
   return undefined
 }

@@ -73,7 +73,7 @@ function stepsOf(spec: WsCase): string[] {
         ...(spec.forMs === undefined
           ? []
           : [
-              `for at most ${spec.forMs} ms; ${spec.atLeast ?? 1} frames at least must have left or been refused`
+              `in blocks, each when the ping behind the one before was answered, for at most ${spec.forMs} ms; ${spec.atLeast ?? 1} frames at least must have left or been refused`
             ]),
         ...(spec.then === undefined ? [] : [spec.then.toUpperCase()])
       ]

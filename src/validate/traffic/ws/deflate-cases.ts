@@ -9,7 +9,10 @@ import { deflateTwin, twin, type Route } from './route.ts'
 import { Session, told } from './session.ts'
 import { tellerOf, type Tell } from './tell.ts'
 
+type NotOpened = Exclude<Awaited<ReturnType<typeof Session.open>>, Session>
+
 const MIB = 1 << 20
+const SERVER_ERROR = 500
 /** RSV1 of a compressed message. */
 const COMPRESSED = 4
 /** How long a process is looked at while it inflates, ms. */
@@ -48,10 +51,7 @@ function trialOf(
       const not = noEcho ?? noDeflate
       if (not !== undefined) return { verdict: inapplicable(not) }
       const session = await Session.open(bench, path, random, { offer })
-      if (!(session instanceof Session))
-        return session.kind === 'failed' && session.how === 'other' && spec.play === 'dependent'
-          ? { verdict: tellerOf(spec)('wrong 101', `${spec.title}: ${session.what}`, { proof: true }) }
-          : { verdict: inconclusive(told(session)) }
+      if (!(session instanceof Session)) return { verdict: notOpened(spec, session) }
       try {
         const verdict =
           session.deflate === undefined
@@ -63,6 +63,19 @@ function trialOf(
       }
     }
   }
+}
+
+/** A valid offer may be declined, by a 101 without it; what else came? */
+function notOpened(spec: WsDependentCase | WsBombCase, failed: NotOpened): Verdict {
+  const proof = true
+  const tell = tellerOf(spec)
+  if (spec.play === 'bomb') return inconclusive(told(failed))
+  if (failed.kind === 'failed' && failed.how === 'other')
+    return tell('wrong 101', `${spec.title}: ${failed.what}`, { proof })
+  if (failed.kind === 'failed') return inconclusive(told(failed))
+  if (failed.response.status === SERVER_ERROR)
+    return tell('server error', `${spec.title}: the valid offer was answered with 500`, { proof })
+  return inapplicable(`the offer "${spec.offer}" was refused: ${told(failed)}`)
 }
 
 async function dependent(

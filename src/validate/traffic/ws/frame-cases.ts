@@ -6,7 +6,7 @@ import { wait } from '../proof/bench.ts'
 import { inLanes } from '../proof/conduct.ts'
 import { inapplicable, inconclusive, KEPT, type Shot, type Trial, type Verdict } from '../proof/trial.ts'
 import { judge, judgeFailed } from './judge.ts'
-import { growth, pour, residentOf } from './pour.ts'
+import { growth, pour, residentOf, type Poured } from './pour.ts'
 import { deflateTwin, opens, twin, type Route } from './route.ts'
 import { Session, told } from './session.ts'
 import { tellerOf, type Tell } from './tell.ts'
@@ -155,10 +155,7 @@ async function shootFlood({ bench, path }: Route, spec: WsFrameCase, random: Ran
       const times = 'times' in item ? item.times : 1
       const perBlock = Math.min(times, times <= SINGLY ? times : BLOCK)
       const block = session.encodeAll('times' in item ? [{ times: perBlock, frames: item.frames }] : [item])
-      const poured = await pour(session, block, Math.ceil(times / perBlock), {
-        forMs: Math.max(1, end - performance.now()),
-        stalledMs: STALLED_MS
-      })
+      const poured = await paced(session, block, Math.ceil(times / perBlock), end)
       left += poured.blocks * perBlock * each
       sent += poured.blocks * block.length
       if (poured.how !== 'all') break
@@ -181,6 +178,28 @@ async function shootFlood({ bench, path }: Route, spec: WsFrameCase, random: Ran
   } finally {
     session.destroy()
   }
+}
+
+/**
+ * Sends a block so many times, each when the ping behind the one before was answered: the server has read what it was
+ * sent, and never more of it in hand than one block, so that a slow one is not blamed for its speed.
+ */
+async function paced(session: Session, block: Buffer, times: number, end: number): Promise<Poured> {
+  for (let blocks = 0; blocks < times; blocks++) {
+    const forMs = end - performance.now()
+    if (forMs <= 0) return { blocks, how: 'time' }
+    const ping = session.encode({ op: 9, text: `b${blocks}` })
+    const { how } = await pour(session, Buffer.concat([block, ping]), 1, { forMs, stalledMs: STALLED_MS })
+    if (how !== 'all') return { blocks, how }
+    const answered = session.pongs().length
+    const read = await session.until(
+      () => session.pongs().length > answered || session.close !== undefined,
+      session.bench.patienceMs
+    )
+    if (session.close !== undefined || session.connection.state !== 'open') return { blocks, how: 'closed' }
+    if (!read) return { blocks, how: 'stalled' }
+  }
+  return { blocks: times, how: 'all' }
 }
 
 export function sequenceTrials(route: Route, random: RandomStream): Trial[] {

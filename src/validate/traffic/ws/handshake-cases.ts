@@ -10,6 +10,8 @@ import { twin, type Route } from './route.ts'
 import { Session } from './session.ts'
 import { tellerOf, type Tell } from './tell.ts'
 
+const SERVER_ERROR = 500
+
 export function handshakeTrials(route: Route, random: RandomStream): Trial[] {
   return wsCases('handshake').map((spec) => ({
     id: spec.id,
@@ -73,6 +75,8 @@ function judgeHandshake(
     return tell('no http', `${spec.title} was answered with bytes that are no HTTP: ${answer.what}`, {
       proof
     })
+  if (answer.kind === 'refused' && answer.response.status === SERVER_ERROR && spec.expect !== '101')
+    return tell('server error', `${spec.title} was answered with 500`, { proof })
   if (answer.kind === 'upgraded') {
     if (spec.expect === 'refused' || spec.expect === 'version')
       return tell('accepted', `${spec.title} was accepted with 101`, { proof })
