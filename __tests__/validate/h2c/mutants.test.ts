@@ -19,7 +19,6 @@ playMutants({
     'h2c-upgrade-body': 'HIGH I-H2C-INTEGRITY',
     'h2c-path-lax': 'HIGH I-H2C-ACCEPTED',
     'h2c-half-closed': 'MED I-H2C-ACCEPTED',
-    'h2c-lingers': 'HIGH I-H2C-LEAK',
     'h2c-block-unbounded': 'LOW I-H2C-BOUND',
     'h2c-block-blocks': 'HIGH I-H2C-HANG',
     'h2c-falls-silent': 'MED I-H2C-HANG',

@@ -49,7 +49,10 @@ const frameShape = {
   reserved: z.boolean().optional(),
   /** Sent once stream 1 has its answer, or once a PING behind the frames before has its own. */
   after: z.enum(['answer', 'pong']).optional(),
-  /** The payload: `before`, the block, `hex` so many `times`. `{stream}` in `hex` is the stream of the frame. */
+  /**
+   * The payload: `before`, the block, `hex` so many `times`. `{stream}` in `hex` is the stream of the frame, `{i}` the
+   * number of the repetition in four digits from 1000 on.
+   */
   before: z.string().optional(),
   block: blockSchema.optional(),
   hex: z.string().optional(),

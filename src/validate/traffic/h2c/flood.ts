@@ -7,7 +7,7 @@ import {
   type H2cUnitFrame
 } from '../../catalogue/h2c/index.ts'
 import { wait } from '../proof/bench.ts'
-import { frameBytes, methodOf, type Making } from './frames.ts'
+import { frameBytes, methodOf, repeated, type Making } from './frames.ts'
 import { getFields, type Ground } from './ground.ts'
 import type { Stream } from './inbound.ts'
 import { Session } from './session.ts'
@@ -100,7 +100,9 @@ class Units {
 
 /** Its bytes differ from unit to unit, or hold the stream. */
 function changes({ hex, block }: H2cUnitFrame): boolean {
-  return (hex ?? '').includes('{') || (block?.add ?? []).some(([name, value]) => /\{n\}/.test(name + value))
+  return (
+    (hex ?? '').includes('{stream}') || (block?.add ?? []).some(([name, value]) => /\{n\}/.test(name + value))
+  )
 }
 
 /** @returns text where no connection was to be had */
@@ -156,7 +158,7 @@ export async function flood(ground: Ground, plan: Plan): Promise<Flooded | strin
 /** Settings of ours are acknowledged one by one; they are all the same. */
 function offered(session: Session, { type, flags, hex, times }: H2cUnitFrame, units: number): void {
   if (type !== 'SETTINGS' || (flags & FLAG.ACK) !== 0) return
-  const payload = Buffer.from((hex ?? '').repeat(times ?? 1), 'hex')
+  const payload = Buffer.from(repeated(hex ?? '', times ?? 1), 'hex')
   session.inbound.offer(Object.fromEntries(readSettings(payload)))
   session.inbound.spareAcks += units
 }

@@ -54,6 +54,12 @@ function blockBytes(making: Making, block: H2cBlock): Buffer {
   return bytes.subarray(from, to)
 }
 
+/** `{i}` counts the repetitions in four digits from 1000 on, for values that must not be the same. */
+export function repeated(hex: string, times: number): string {
+  if (!hex.includes('{i}')) return hex.repeat(times)
+  return Array.from({ length: times }, (_, i) => hex.replaceAll('{i}', (0x1000 + i).toString(16))).join('')
+}
+
 /** @param stream the stream of the frame, in place of `new` */
 export function frameBytes(making: Making, frame: H2cFrame | H2cUnitFrame, stream = frame.stream): Buffer {
   const id = stream === 'new' ? 1 : stream
@@ -61,7 +67,7 @@ export function frameBytes(making: Making, frame: H2cFrame | H2cUnitFrame, strea
   const parts = [
     Buffer.from(frame.before ?? '', 'hex'),
     frame.block === undefined ? Buffer.alloc(0) : blockBytes(making, frame.block),
-    Buffer.from((frame.hex ?? '').replaceAll('{stream}', own).repeat(frame.times ?? 1), 'hex')
+    Buffer.from(repeated((frame.hex ?? '').replaceAll('{stream}', own), frame.times ?? 1), 'hex')
   ]
   let payload = Buffer.concat(parts)
   if (frame.overlong === true)
