@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi import FastAPI, HTTPException, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
@@ -161,6 +161,8 @@ def create_app(state: State) -> FastAPI:
                 await web_socket.send(
                     {"type": "websocket.send", "text": message.get("text"), "bytes": message.get("bytes")}
                 )
+        except WebSocketDisconnect:
+            pass  # the client left before the echo
         finally:
             state.web_sockets.discard(web_socket)
 
