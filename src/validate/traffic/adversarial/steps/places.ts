@@ -32,7 +32,7 @@ const GUESSES: Readonly<Record<Place | 'reflecting', readonly string[]>> = {
 }
 /** Parameters that routes reflect into Location, Set-Cookie, Content-Disposition and other fields. */
 const PARAMETERS = ['to', 'url', 'next', 'redirect', 'return', 'name', 'filename', 'file', 'value', 'q', 'x']
-const EARLY_MS = 200
+const EARLY_MS = 500
 
 export const LACKING: Readonly<Record<Place, string>> = {
   static: 'no static file was found',
@@ -78,6 +78,7 @@ export class Places {
     const paths = [
       get.path,
       post?.path,
+      routes.get?.path,
       routes.health?.path,
       routes.upload?.path,
       routes.sse?.path,
@@ -89,6 +90,11 @@ export class Places {
   async #find(place: Place): Promise<string | undefined> {
     const known = this.#known
     const [first = '/'] = known
+    if (place === 'early') {
+      // Most wait in vain: all at once.
+      const early = await Promise.all(known.map((path) => this.#is(place, path)))
+      return known.find((_, i) => early[i])
+    }
     const other = place === 'redirect' ? [`/${first}`, `/x/..${first}`, `${first}/`] : known
     for (const path of [...other, ...GUESSES[place]]) {
       if (this.#stage.context.signal.aborted) return undefined

@@ -170,7 +170,8 @@ class Play {
     const line = this.#line
     for (;;) {
       const before = line.connection.bytesReceived
-      if (await line.until(() => line.answers.length >= count, this.#answerMs)) return
+      const enough = (): boolean => line.answers.length >= count || line.error !== undefined
+      if (await line.until(enough, this.#answerMs)) return
       if (!line.open || line.connection.bytesReceived === before) break
     }
     this.#waited = line.open

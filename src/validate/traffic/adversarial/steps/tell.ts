@@ -1,34 +1,14 @@
 /** From a believed verdict to a finding. */
 import type { StepCase } from '../../../catalogue/http1/steps/index.ts'
 import type { FindingDraft } from '../../../contracts.ts'
-import type { Observation } from '../../../oracles/exchange.ts'
 import type { Rate } from '../../../oracles/repeat.ts'
 import { bytesOfExchange, evidenceOf } from '../tell.ts'
+import { observationOf } from './observation.ts'
 import type { Seen } from './script.ts'
 import type { TwinSeen } from './twin.ts'
 import type { Wrong } from './verdict.ts'
 
 const SHOWN = 80
-
-/** What the steps saw, as an exchange is told. */
-export function observationOf(seen: Seen): Observation {
-  const { startedAt, accepted, complete, answers, error, midway, end, received, transcript } = seen
-  return {
-    startedAt,
-    accepted,
-    complete,
-    early: false,
-    responses: answers.slice(0, 16),
-    beforeFollowUp: answers.length,
-    followUp: 'none',
-    ...(error === undefined ? {} : { error }),
-    incomplete: midway,
-    end,
-    unblocked: false,
-    received,
-    transcript
-  }
-}
 
 export function twinText(twin: TwinSeen | undefined): string {
   if (twin === undefined) return 'not sent'

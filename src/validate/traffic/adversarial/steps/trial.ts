@@ -7,7 +7,7 @@ import type { Elder } from '../../../oracles/liveness.ts'
 import type { Stage } from '../trial.ts'
 import type { Variant } from './fill.ts'
 import { playScript, type Seen } from './script.ts'
-import { observationOf } from './tell.ts'
+import { observationOf } from './observation.ts'
 import { playTwin, type TwinSeen } from './twin.ts'
 import { judgeScript, type Beside, type StepVerdict } from './verdict.ts'
 
@@ -25,6 +25,8 @@ export interface StepTrial {
 
 /** The next message need not wait longer for one that is not answered yet, ms. */
 const TURN_MS = 40
+/** A server may close a connection that was idle for as long as this, ms. */
+const IDLE_MS = 1000
 
 /** The variants of a script at a place. */
 export function variantsOf({ each, unit }: Script, place: string | undefined): Variant[] {
@@ -46,6 +48,7 @@ export async function playVariant(
   random: RandomStream
 ): Promise<{ verdict: StepVerdict; seen?: Seen }> {
   const { sent, over } = await stage.turn.take(entry.id)
+  stage.context.began?.(entry.id)
   const timer = setTimeout(over, TURN_MS)
   try {
     const rss = await residentSet(stage, entry)
@@ -55,6 +58,8 @@ export async function playVariant(
     })
     sent.seen = observationOf(seen)
     sent.answered = seen.answers.length > 0
+    const [first] = seen.answers
+    if (first !== undefined) stage.context.watch.answer(first, seen.transcript.sentBytes(), 'malformed')
     if (sent.answered) stage.turn.served(seen.startedAt)
     stage.context.tally.add('adv_sent', seen.accepted > 0 ? 1 : 0)
     const beside: Beside = twin === undefined ? {} : { whole: twin }
@@ -122,6 +127,7 @@ export async function playTrial(
     }
   } else results.push(...(await Promise.all(variants.map(one))))
 
+  const idle = performance.now() - begun > IDLE_MS
   const asked = elder === undefined ? 'none' : await elder.ask()
   const after = await twin()
   const found = worst(results)
@@ -142,7 +148,7 @@ export async function playTrial(
     ...(found.seen === undefined ? {} : { seen: found.seen }),
     before,
     after,
-    elder: asked === 'silent' && slow ? 'none' : asked,
+    elder: (asked === 'silent' && slow) || (asked === 'closed' && idle) ? 'none' : asked,
     outage: !after.ok && after.why === 'gone' && !slow
   }
 }

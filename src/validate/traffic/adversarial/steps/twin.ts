@@ -3,7 +3,9 @@ import type { RandomStream } from '../../../../kit/random.ts'
 import { ConnectFailed } from '../../../../wire/tcp.ts'
 import type { Form } from '../../../catalogue/http1/steps/index.ts'
 import { isSuccess } from '../../../oracles/answers.ts'
+import { showExchange } from '../../../oracles/passive/show.ts'
 import type { Stage } from '../trial.ts'
+import { observationOf } from './observation.ts'
 import { playScript, type Seen } from './script.ts'
 
 export type TwinSeen =
@@ -37,6 +39,7 @@ export async function playTwin(
       return { ok: false, why: 'gone', said: `connect failed: ${error.code}` }
     throw error
   }
+  showExchange(stage.context.watch, observationOf(seen), 'whole')
   const { answers, end, error, complete } = seen
   const [first] = answers
   if (first === undefined) {

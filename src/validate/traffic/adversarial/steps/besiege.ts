@@ -1,0 +1,108 @@
+/** The cases of held connections: all at once, and one by one where others are not served. */
+import type { RandomStream } from '../../../../kit/random.ts'
+import type { Siege } from '../../../catalogue/http1/steps/index.ts'
+import { isAlive } from '../../../oracles/liveness.ts'
+import type { Outages } from '../outage.ts'
+import type { Stage } from '../trial.ts'
+import type { Book } from './book.ts'
+import { DescriptorCount, NEXT_PATIENCE_MS, PATIENCE_MS } from './census.ts'
+import { answeredAtOnce, playSiege, type SiegeSeen } from './siege.ts'
+import { playTwin } from './twin.ts'
+import { convict, type StepVerdict } from './verdict.ts'
+
+/** How long a victim of a siege is given, ms; on a server that has failed one already; and at least so many baselines. */
+const VICTIM_MS = 1000
+const NEXT_VICTIM_MS = 500
+const BASELINES = 20
+const VICTIMS = 3
+
+export class Sieges {
+  readonly #stage: Stage
+  readonly #outages: Outages
+  readonly #book: Book
+  #besieged = false
+
+  constructor(stage: Stage, outages: Outages, book: Book) {
+    this.#stage = stage
+    this.#outages = outages
+    this.#book = book
+  }
+
+  /** All sieges at once: where others are served all the time, each of them is right. Else one after the other. */
+  async play(entries: readonly Siege[]): Promise<void> {
+    const { context, scene } = this.#stage
+    const random = context.random.stream('steps/sieges')
+    const served = new Map<string, string | undefined>()
+    const able: Siege[] = []
+    for (const entry of entries) {
+      const lacking = entry.needs.map((need) => scene.lacking[need]).find((reason) => reason !== undefined)
+      if (lacking === undefined && !served.has(entry.twin)) {
+        const twin = await playTwin(this.#stage, entry.twin, false, undefined, random)
+        served.set(entry.twin, twin.ok ? undefined : `the valid twin was not served: ${twin.said}`)
+      }
+      const reason = lacking ?? served.get(entry.twin)
+      if (reason === undefined) able.push(entry)
+      else this.#book.inapplicable(entry, reason)
+    }
+    if (able.length === 0 || this.#book.over) return
+    const count = await DescriptorCount.take(context)
+    for (const { id } of able) context.began?.(id)
+    const all = await playSiege(this.#besieging(), able, VICTIMS, random)
+    if (context.signal.aborted) return
+    if (all.served && (await count.left(all.count, PATIENCE_MS)) === 0) {
+      for (const { id } of able) {
+        context.tally.add('adv_sent')
+        context.tally.add('adv_well_rejected')
+        context.ledger.exercised(id)
+      }
+      return
+    }
+    for (const entry of able) if (!this.#book.over) await this.#siege(entry, random)
+  }
+
+  #besieging(): Stage {
+    const { limits, scene } = this.#stage
+    const victimMs = this.#besieged ? NEXT_VICTIM_MS : VICTIM_MS
+    const answerMs = Math.max(victimMs, BASELINES * scene.capabilities.baselineMs)
+    return { ...this.#stage, limits: { ...limits, answerMs } }
+  }
+
+  async #siege(entry: Siege, random: RandomStream): Promise<void> {
+    const { context, dialer, scene, limits } = this.#stage
+    context.tally.add('adv_sent')
+    let last: SiegeSeen | undefined
+    const once = async (connections: number[], victims: number): Promise<StepVerdict> => {
+      const count = await DescriptorCount.take(context)
+      context.began?.(entry.id)
+      last = await playSiege(this.#besieging(), [{ ...entry, connections }], victims, random)
+      if (context.signal.aborted) return { kind: 'inconclusive', reason: 'cut short' }
+      if (!last.served) {
+        if (last.stalled) return { kind: 'inconclusive', reason: 'this machine stood still meanwhile' }
+        const note = `with ${last.count} connections: ${last.victim}`
+        return convict(entry, 'others', note) ?? { kind: 'right', how: 'waits' }
+      }
+      const left = await count.left(last.count, NEXT_PATIENCE_MS)
+      const note = `${left} descriptors more than before, of ${last.count} connections, all closed by us`
+      const wrong = left === 0 ? undefined : convict(entry, 'descriptors', note)
+      return wrong ?? { kind: 'right', how: 'waits' }
+    }
+    let verdict = await once(entry.connections, this.#besieged ? 1 : VICTIMS)
+    const enough = last?.count ?? 0
+    const after = await isAlive(dialer, scene.control, limits)
+    if (verdict.kind === 'wrong' && verdict.fault === 'others') {
+      const room = await answeredAtOnce(this.#stage, entry.twin, enough, random)
+      if (room < enough)
+        verdict = {
+          kind: 'inapplicable',
+          reason: `${room} of ${enough} valid requests sent at once were answered`
+        }
+      else this.#besieged = true
+    }
+    await this.#book.settle(entry, verdict, () => once([enough], 1), undefined, {
+      held_connections: last?.open ?? 0,
+      victim: last?.victim ?? 'not asked',
+      after_their_end: after.alive ? 'served again' : after.seen
+    })
+    if (!after.alive) await this.#outages.look()
+  }
+}
