@@ -1,5 +1,4 @@
-/** Floods in bounds, many connections at once, and clients that do not read or do not finish. */
-import { readFile } from 'node:fs/promises'
+/** Floods in bounds, and clients that do not read or do not finish. */
 import type { RandomStream } from '../../../kit/random.ts'
 import {
   wsCases,
@@ -12,22 +11,16 @@ import {
   type WsUnreadCase
 } from '../../catalogue/ws/index.ts'
 import { encodeFrame } from '../../../wire/websocket.ts'
-import type { Bench } from '../proof/bench.ts'
 import { inLanes } from '../proof/conduct.ts'
 import type { Holding } from '../proof/holding.ts'
 import { inapplicable, inconclusive, KEPT, type Shot, type Trial, type Verdict } from '../proof/trial.ts'
+import { closes, crowd, ENOUGH, idle, OPENING_LANES } from './crowd-cases.ts'
 import { pour, residentOf } from './pour.ts'
 import { twin, type Route } from './route.ts'
 import { Session, told } from './session.ts'
 import { tellerOf, type Tell } from './tell.ts'
 
 const MIB = 1 << 20
-/** Handshakes beside each other. */
-const OPENING_LANES = 64
-/** Share of the clients that must have been served to judge the rest. */
-const ENOUGH = 0.9
-/** Descriptors that the server must have for each client of a crowd. */
-const ROOM = 3
 /** Longest time that a client that does not read is fed, ms. */
 const FEED_MS = 8000
 /** How long memory is given to come back after a batch, ms. */
@@ -72,7 +65,7 @@ export function resourceTrials(route: Route, holding: Holding, random: RandomStr
       )
     ),
     ...wsCases('aborts').map((spec) =>
-      trialOf(route, spec, random, () => aborts(route, holding, spec, random, tellerOf(spec)))
+      trialOf(route, spec, random, () => aborts(route, spec, random, tellerOf(spec)))
     )
   ]
 }
@@ -95,9 +88,6 @@ async function onSession(
   }
 }
 
-const isOver = (session: Session): boolean =>
-  session.close !== undefined || session.connection.state !== 'open'
-
 async function pings(session: Session, spec: WsPingsCase, tell: Tell): Promise<Verdict> {
   const names = Array.from({ length: spec.pings }, (_, i) => `p${i}`)
   await session.send(...names.map((text) => ({ op: 9, text })))
@@ -116,7 +106,7 @@ async function pings(session: Session, spec: WsPingsCase, tell: Tell): Promise<V
       { proof: true }
     )
   // A bound on pings is the server's right; it must say so and close. Only the most recent ping must be answered (5.5.3).
-  if (isOver(session) || came) return KEPT
+  if (session.over || came) return KEPT
   return tell('no pong', `the last of ${names.length} pings got no pong (${pongs.length} others did)`)
 }
 
@@ -134,122 +124,9 @@ async function fragments(
   const what = `a message in ${text.length} fragments`
   if (got !== undefined)
     return tell('changed', `${what} came back changed (${got.length} bytes)`, { proof: true })
-  if (isOver(session))
+  if (session.over)
     return inapplicable(`the server limits fragments (${session.close?.code ?? session.connection.state})`)
   return tell('missing', `${what} did not come back`)
-}
-
-interface Crowd {
-  sessions: Session[]
-  /** Why there are fewer than asked for. */
-  refused: string | undefined
-}
-
-/** Opens so many, a few beside each other. */
-async function gather({ bench, path }: Route, clients: number, random: RandomStream): Promise<Crowd> {
-  const sessions: Session[] = []
-  let refused: string | undefined
-  await inLanes(
-    Array.from({ length: clients }, (_, i) => i),
-    OPENING_LANES,
-    async () => {
-      if (bench.aborted || refused !== undefined) return
-      const session = await Session.open(bench, path, random)
-      if (session instanceof Session) sessions.push(session)
-      else refused = told(session)
-    }
-  )
-  return { sessions, refused }
-}
-
-/** So many clients as the server has descriptors for, or few where that is not known: others must not starve for our crowd. */
-async function clientsFor(
-  bench: Bench,
-  spec: { clients: number; unknown?: number | undefined }
-): Promise<number> {
-  const few = spec.unknown ?? spec.clients
-  const census = await bench.context.target.census().catch(() => undefined)
-  const pid = census?.pids[0]
-  if (pid === undefined) return few
-  const limits = await readFile(`/proc/${pid}/limits`, 'latin1').catch(() => '')
-  const limit = /^Max open files\s+(\d+)/m.exec(limits)?.[1]
-  if (limit === undefined) return few
-  const free = Number(limit) - (census?.descriptors ?? 0)
-  return Math.max(Math.min(few, spec.clients), Math.min(spec.clients, Math.floor(free / ROOM)))
-}
-
-async function idle(
-  route: Route,
-  holding: Holding,
-  spec: WsIdleCase,
-  random: RandomStream,
-  tell: Tell
-): Promise<Shot> {
-  const { bench } = route
-  const clients = await clientsFor(bench, spec)
-  const { sessions, refused } = await gather(route, clients, random)
-  try {
-    if (sessions.length < clients * ENOUGH)
-      return {
-        verdict: inapplicable(`${sessions.length} of ${clients} connections: ${refused ?? 'stopped'}`)
-      }
-    for (const { connection } of sessions) holding.gone.add(connection.localPort)
-    const what = `${sessions.length} idle connections`
-    const others = (await twin(route, random)) ?? (await bench.control())
-    if (others !== undefined)
-      return { verdict: tell('others not served', `beside ${what} others are not served: ${others}`) }
-    for (const session of sessions.filter((_, i) => i % spec.pinged === 0)) {
-      await session.send({ op: 9, text: 'alive' })
-      await session.until(() => session.pongs().length > 0 || isOver(session))
-      const { transcript } = session.connection
-      // An idle connection may be closed, but not be forgotten.
-      if (session.pongs().length === 0 && !isOver(session))
-        return { verdict: tell('no pong', `one of ${what} does not answer a ping`), transcript }
-    }
-    return { verdict: KEPT }
-  } finally {
-    for (const session of sessions) session.destroy()
-  }
-}
-
-async function closes(
-  route: Route,
-  holding: Holding,
-  spec: WsClosesCase,
-  random: RandomStream,
-  tell: Tell
-): Promise<Shot> {
-  const clients = await clientsFor(route.bench, spec)
-  const { sessions, refused } = await gather(route, clients, random)
-  try {
-    if (sessions.length < clients * ENOUGH)
-      return {
-        verdict: inapplicable(`${sessions.length} of ${clients} connections: ${refused ?? 'stopped'}`)
-      }
-    for (const { connection } of sessions) holding.gone.add(connection.localPort)
-    const what = `of ${sessions.length} connections that are closed at once`
-    await Promise.all(sessions.map((session) => session.send({ op: 8, hex: '03e8' })))
-    await Promise.all(
-      sessions.map(async (session) => {
-        await session.until(() => session.close !== undefined)
-        await session.connection.waitClose(route.bench.patienceMs)
-      })
-    )
-    const count = (test: (session: Session) => boolean): Session[] => sessions.filter(test)
-    const silent = count(({ close, connection }) => close === undefined && connection.state === 'open')
-    const open = count(({ close, connection }) => close !== undefined && connection.state === 'open')
-    const bare = count(({ close, connection }) => close === undefined && connection.state !== 'open')
-    const shot = (symptom: string, some: Session[], says: string): Shot => ({
-      verdict: tell(symptom, `${some.length} ${what} ${says}`),
-      transcript: some[0]!.connection.transcript
-    })
-    if (silent.length > 0) return shot('no close', silent, 'got neither a Close nor the end')
-    if (open.length > 0) return shot('open after close', open, 'got a Close and stay open')
-    if (bare.length > 0) return shot('no close frame', bare, 'ended without a Close frame')
-    return { verdict: KEPT }
-  } finally {
-    for (const session of sessions) session.destroy()
-  }
 }
 
 /** Sends to the server and reads nothing of what it owes. */
@@ -288,27 +165,15 @@ function begun({ announcedBytes, sentBytes }: WsAbortsCase, random: RandomStream
 }
 
 /** One client that begins an upload and goes. */
-async function abort(
-  { bench, path }: Route,
-  holding: Holding,
-  bytes: Buffer,
-  random: RandomStream
-): Promise<boolean> {
+async function abort({ bench, path }: Route, bytes: Buffer, random: RandomStream): Promise<boolean> {
   const session = await Session.open(bench, path, random)
   if (!(session instanceof Session)) return false
-  holding.gone.add(session.connection.localPort)
   const sent = await bench.write(session.connection, bytes)
   session.connection.reset()
   return sent
 }
 
-async function aborts(
-  route: Route,
-  holding: Holding,
-  spec: WsAbortsCase,
-  random: RandomStream,
-  tell: Tell
-): Promise<Shot> {
+async function aborts(route: Route, spec: WsAbortsCase, random: RandomStream, tell: Tell): Promise<Shot> {
   const { bench } = route
   const grown: number[] = []
   const bytes = begun(spec, random)
@@ -320,7 +185,7 @@ async function aborts(
       Array.from({ length: spec.clients }, (_, i) => i),
       OPENING_LANES,
       async () => {
-        if (!bench.aborted && (await abort(route, holding, bytes, random))) done += 1
+        if (!bench.aborted && (await abort(route, bytes, random))) done += 1
       }
     )
     if (level !== undefined) {
@@ -345,41 +210,5 @@ async function aborts(
       `the process grows with every ${spec.clients} uploads that are broken off: +${grown.join(', +')} MiB`,
       { evidence: { grown_mib: grown.join(' '), clients_per_batch: spec.clients } }
     )
-  }
-}
-
-/** Many connections, each with tokens of its own: whoever gets another's token proves cross-talk. */
-async function crowd(route: Route, spec: WsCrowdCase, random: RandomStream, tell: Tell): Promise<Shot> {
-  const { noEcho } = route
-  if (noEcho !== undefined) return { verdict: inapplicable(noEcho) }
-  const { sessions, refused } = await gather(route, spec.clients, random)
-  try {
-    if (sessions.length < spec.clients / 2) return { verdict: inconclusive(refused ?? 'stopped') }
-    const tokens = sessions.map(() => Array.from({ length: spec.messages }, () => random.hex(24)))
-    await Promise.all(
-      sessions.map((session, i) => session.send(...tokens[i]!.map((text) => ({ op: 1, text }))))
-    )
-    await Promise.all(
-      sessions.map((session) => session.until(() => session.messages.length >= spec.messages))
-    )
-    const owner = new Map(tokens.flatMap((list, i) => list.map((token) => [token, i] as const)))
-    for (const [i, session] of sessions.entries()) {
-      const { transcript } = session.connection
-      const got = session.messages.map(({ payload }) => payload.toString())
-      const foreign = got.find((token) => owner.get(token) !== i)
-      const one = `one of ${sessions.length} connections received`
-      if (foreign !== undefined) {
-        const whose = owner.has(foreign) ? 'a message of another connection' : 'a message that nobody sent'
-        return { verdict: tell('cross-talk', `${one} ${whose}`, { proof: true }), transcript }
-      }
-      if (got.join() !== tokens[i]!.join())
-        return {
-          verdict: tell('missing', `${one} ${got.length} of its ${spec.messages} messages`),
-          transcript
-        }
-    }
-    return { verdict: KEPT }
-  } finally {
-    for (const session of sessions) session.destroy()
   }
 }

@@ -83,6 +83,7 @@ async function shootOnce(
       return { verdict: inapplicable(`the offer "${spec.offer}" was declined`) }
     const bytes = session.encodeAll(spec.frames)
     const segments = bytewise ? bytesOf(bytes) : cut(bytes, spec.segment ?? bytes.length)
+    const before = connection.bytesAccepted
     let sent: boolean
     if (spec.pauseMs === undefined) sent = await bench.write(connection, ...segments)
     else {
@@ -91,7 +92,7 @@ async function shootOnce(
       if (others !== undefined) return { verdict: hung(tell, spec.title, others), transcript }
       sent = left
     }
-    if (!sent && connection.bytesAccepted === 0)
+    if (!sent && connection.bytesAccepted === before)
       return { verdict: inconclusive('the connection was closed before the frames were sent'), transcript }
     if (spec.then === 'fin') connection.end()
     if (spec.then === 'rst') connection.reset()
@@ -286,8 +287,7 @@ async function shootInvalid(
     const { connection } = session
     const { transcript } = connection
     try {
-      const sent = await session.sendMessage(1, bytes, size)
-      if (!sent && connection.bytesAccepted === 0)
+      if (!(await session.sendMessage(1, bytes, size)))
         unclear = { verdict: inconclusive('the connection was closed before the text was sent'), transcript }
       else {
         const verdict = await judgeFailed(what, session, tell)

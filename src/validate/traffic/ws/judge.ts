@@ -58,10 +58,6 @@ class Judge {
     this.#limit = limit
   }
 
-  get #over(): boolean {
-    return this.#session.close !== undefined || this.#session.connection.state !== 'open'
-  }
-
   #count(counter: string): void {
     this.#session.bench.context.tally.add(counter)
   }
@@ -121,7 +117,7 @@ class Judge {
       )
     }
     if (got.length === wanted.length && ponged()) return KEPT
-    if (this.#over) return this.#refused()
+    if (this.#session.over) return this.#refused()
     if (got.length === wanted.length) {
       const other = session.pongs().length > 0
       return this.#tell(
@@ -139,7 +135,7 @@ class Judge {
     if (pong?.equals(wanted) === true) return KEPT
     if (pong !== undefined)
       return this.#tell('changed', `${this.#what} got a pong with other bytes`, { proof: true })
-    if (this.#over) return this.#refused()
+    if (this.#session.over) return this.#refused()
     return this.#tell('no pong', `${this.#what} got no pong within ${session.bench.patienceMs} ms`)
   }
 

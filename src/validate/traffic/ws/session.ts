@@ -200,6 +200,11 @@ export class Session {
     }
   }
 
+  /** The server has said goodbye, or the connection has ended. */
+  get over(): boolean {
+    return this.close !== undefined || this.connection.state !== 'open'
+  }
+
   /** Takes the whole messages that came so far out of the list. */
   take(): Message[] {
     return this.messages.splice(0)
