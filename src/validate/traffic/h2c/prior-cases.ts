@@ -11,7 +11,7 @@ import { Session } from './session.ts'
 import { convicted } from './told.ts'
 
 /** Between the two segments of a cut, ms. */
-const CUT_MS = 10
+const CUT_MS = 40
 /** After a pong, how long an error may still be on its way, ms. */
 const LATE_MS = 400
 const PROBE = Buffer.from('is alive')
