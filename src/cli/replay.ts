@@ -7,7 +7,6 @@ import { redact } from '../kit/secrets.ts'
 import type { InputsOf } from '../kit/spec.ts'
 import {
   choiceFor,
-  LANGUAGES,
   readReplay,
   replayFinding,
   scriptOf,
@@ -39,8 +38,8 @@ const OUTCOME: Record<Judged['verdict'], Outcome> = {
 export function withLanguage(argv: readonly string[]): string[] {
   return argv.map((word, i) => {
     const next = argv[i + 1] ?? ''
-    const bare = word === '--script' && !(LANGUAGES as readonly string[]).includes(next)
-    return bare ? '--script=python' : word
+    // A plain word is a language, known or not.
+    return word === '--script' && !/^[a-z]\w*$/i.test(next) ? '--script=python' : word
   })
 }
 

@@ -23,6 +23,8 @@ export interface ServerChoice {
   celeris?: string
   config?: string
   backends: NamedBackends
+  /** Nobody named a server: refapp and engine are those of the file. */
+  fromFile?: boolean
 }
 
 const STOP_MS = 3000
@@ -59,6 +61,7 @@ export function choiceFor(replay: Replay, given: ServerChoice): ServerChoice {
     ...given,
     refapp: given.refapp ?? refapp,
     engine: given.engine ?? engine,
+    fromFile: named === undefined,
     ...(celeris === undefined ? {} : { celeris })
   }
 }
@@ -102,6 +105,13 @@ export class Server {
         const manifest = loadManifest(choice.config, suiteRoot())
         const version = choice.celeris ?? manifest.celerisVersion
         celeris = version === undefined ? undefined : readCeleris(version)
+        if (choice.fromFile === true && !manifest.refapps.includes(choice.refapp!)) {
+          throw new UserError({
+            where: 'the replay file',
+            what: `the finding is of ${choice.refapp!}/${choice.engine!}, which this manifest does not have`,
+            fix: 'name its manifest: --config FILE; or a server: --url http://HOST:PORT'
+          })
+        }
         const named = (input: string): string => `--${input.replace(/s$/, '')}`
         servers = chooseServers(manifest, [choice.refapp!], [choice.engine!], named)
       }
