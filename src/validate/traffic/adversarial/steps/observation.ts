@@ -20,6 +20,7 @@ export function observationOf(seen: Seen): Observation {
     end,
     unblocked: false,
     received,
-    transcript
+    transcript,
+    ...(seen.twin === undefined ? {} : { twin: seen.twin })
   }
 }

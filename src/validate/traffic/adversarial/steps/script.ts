@@ -22,6 +22,8 @@ export interface Seen {
   /** `performance.now()` of the connect. */
   startedAt: number
   variant: Variant
+  /** The well-formed message that was served before it. */
+  twin?: Transcript
   /** Bytes that the kernel took, and whether they were all. */
   accepted: number
   complete: boolean

@@ -56,6 +56,7 @@ export async function playVariant(
       connected: () => void (sent.at = performance.now()),
       sent: over
     })
+    if (twin !== undefined) seen.twin = twin.transcript
     sent.seen = observationOf(seen)
     sent.answered = seen.answers.length > 0
     const [first] = seen.answers
