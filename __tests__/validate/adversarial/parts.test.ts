@@ -21,7 +21,20 @@ test('bytes go one by one, lines are cut within CRLF, a long message at few plac
     '\n',
     'Host: a\r'
   ])
-  expect(cut(message, 'pause', stream())).toMatchObject({ pauseMs: 20 })
+  expect(cut(message, 'delimiters', stream()).segments.map(String).slice(0, 4)).toEqual([
+    'POST ',
+    '/',
+    ' ',
+    'HTTP/'
+  ])
+  expect(cut(message, 'pause', stream()).segments.map(String)).toEqual([
+    'POST / HTT',
+    'P/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r',
+    '\n',
+    'ab',
+    'c'
+  ])
+  expect(cut(message, 'random', stream()).pauseMs).toBe(20)
   expect(cut(Buffer.alloc(100_000, 'a'), 'bytes', stream()).segments.length).toBeLessThan(30)
 })
 

@@ -6,6 +6,7 @@ import { comparesSegments, http1Cases, type ProtocolCase } from '../../catalogue
 import type { FindingDraft } from '../../contracts.ts'
 import { stalled } from '../../oracles/deadline.ts'
 import { isAlive } from '../../oracles/liveness.ts'
+import { repeat, type Rate } from '../../oracles/repeat.ts'
 import type { Observation } from '../../oracles/exchange.ts'
 import type { Severity } from '../../../documents/finding.ts'
 import { differenceOf, type Outcome } from './outcome.ts'
@@ -14,7 +15,6 @@ import { answersText, bytesOfExchange } from './tell.ts'
 import { play, playTwin, type Stage, type Trial, type TwinSeen } from './trial.ts'
 
 const PREDICATE = 'I-ADV-SEGMENT'
-const REPEATS = 3
 const STANDARD = 'RFC 9112 2.2'
 
 /** The plainest case of each framing: a valid message that is treated in two ways is told there. */
@@ -65,14 +65,15 @@ export class Comparison {
     const { outcome } = trial
     if (whole === undefined || outcome === undefined || outcome.key === whole.key) return false
     let last = { cut: trial, whole: undefined as Trial | undefined }
-    for (let n = 1; n <= REPEATS; n++) {
+    const rate = await this.#repeat(async () => {
       const once = await this.#play(cut, 'whole')
-      if (once?.outcome?.key !== whole.key) return false
-      // The try that led here is the first.
-      const again = n === 1 ? trial : await this.#play(cut, cut.how)
+      if (once?.outcome?.key !== whole.key) return 'unsteady'
+      const again = await this.#play(cut, cut.how)
       if (again?.outcome?.key !== outcome.key) return false
       last = { cut: again, whole: once }
-    }
+      return true
+    })
+    if (rate === undefined) return false
     const { verdict } = last.cut
     this.#tell(cut, {
       severity: verdict.kind === 'wrong' && verdict.severity === 'HIGH' ? 'HIGH' : 'MED',
@@ -80,9 +81,25 @@ export class Comparison {
       standard: entry.standard,
       seen: last.cut.seen,
       whole: last.whole?.seen,
-      twin: `served, cut in the same way`
+      twin: 'served, cut in the same way',
+      rate
     })
     return true
+  }
+
+  /**
+   * How often it was seen again, where that is enough: what comes in one segment must be treated in the same way each
+   * time, while cuts may be lost on their way.
+   */
+  async #repeat(again: () => Promise<boolean | 'unsteady'>): Promise<Rate | undefined> {
+    let unsteady = false
+    const rate = await repeat(false, async () => {
+      if (unsteady || this.#stage.context.signal.aborted) return false
+      const seen = await again()
+      unsteady ||= seen === 'unsteady'
+      return seen === true
+    })
+    return rate.believed && !unsteady ? rate : undefined
   }
 
   async #play({ entry, stream }: Cut, how: Segmentation): Promise<Trial | undefined> {
@@ -93,41 +110,50 @@ export class Comparison {
 
   /** A valid message that is served in one segment and not in several: no case can be judged with it, and that is the finding. */
   async #twinDiffers(cut: Cut, first: TwinSeen & { ok: false }): Promise<boolean> {
-    const { entry, how } = cut
-    const framing = framingOf(entry.twin)
+    const framing = framingOf(cut.entry.twin)
     if (first.why !== 'refused' && first.why !== 'gone') return false
     if (this.#framings.has(framing)) return true
     const { context, dialer, scene, limits } = this.#stage
-    let last = first
-    let served: (TwinSeen & { ok: true }) | undefined
-    for (let n = 1; n <= REPEATS; n++) {
+    const { how, stream } = cut
+    const twin = (entry: ProtocolCase, as: Segmentation): Promise<TwinSeen> =>
+      playTwin(this.#stage, entry, as, context.random.stream(stream))
+    const plainest = http1Cases.find(({ id }) => id === PLAINEST[framing])
+    const plain = plainest !== undefined && this.#whole.has(plainest.id) && !(await twin(plainest, how)).ok
+    const entry = plain ? plainest : cut.entry
+    let told = first.seen
+    let served: Observation | undefined
+    let failed: Observation | undefined
+    const rate = await this.#repeat(async () => {
       const begun = performance.now()
-      const whole = await playTwin(this.#stage, entry, 'whole', context.random.stream(cut.stream))
-      if (!whole.ok || context.signal.aborted) return false
-      served = whole
-      const again = await playTwin(this.#stage, entry, how, context.random.stream(cut.stream))
-      if (again.ok || again.why !== first.why || context.signal.aborted) return false
+      const whole = await twin(entry, 'whole')
+      if (!whole.ok) return 'unsteady'
+      const again = await twin(entry, how)
+      if (again.ok || again.why !== first.why) return false
       if (again.why === 'gone') {
         const { alive } = await isAlive(dialer, scene.control, limits)
-        if (!alive || stalled(context.vitals, begun, limits.answerMs)) return false
+        if (!alive || stalled(context.vitals, begun, limits.answerMs)) return 'unsteady'
       }
-      last = again
-    }
-    this.#framings.add(framing)
-    const plainest = this.#whole.has(PLAINEST[framing])
-      ? http1Cases.find(({ id }) => id === PLAINEST[framing])
-      : undefined
-    const same =
-      plainest !== undefined &&
-      !(await playTwin(this.#stage, plainest, how, context.random.stream(cut.stream))).ok
-    this.#tell(same ? { ...cut, entry: plainest } : cut, {
-      severity: 'MED',
-      title: `a valid request ${KIND[framing]} is served in one segment, and not ${HOW[how]}: ${last.seen}`,
-      standard: STANDARD,
-      seen: last.exchange,
-      whole: served?.exchange,
-      twin: 'this is the well-formed message of the case'
+      told = again.seen
+      served = whole.exchange
+      failed = again.exchange
+      return true
     })
+    if (rate === undefined) return false
+    // Another lane may have been as quick.
+    if (this.#framings.has(framing)) return true
+    this.#framings.add(framing)
+    this.#tell(
+      { entry, how, stream },
+      {
+        severity: 'MED',
+        title: `a valid request ${KIND[framing]} is served in one segment, and not ${HOW[how]}: ${told}`,
+        standard: STANDARD,
+        seen: failed,
+        whole: served,
+        twin: 'this is the well-formed message of the case',
+        rate
+      }
+    )
     return true
   }
 
@@ -140,6 +166,7 @@ export class Comparison {
       seen: Observation | undefined
       whole: Observation | undefined
       twin: string
+      rate: Rate
     }
   ): void {
     const { context } = this.#stage
@@ -164,7 +191,7 @@ export class Comparison {
         ...(whole === undefined ? {} : { answers_in_one_segment: answersText(whole) }),
         twin: told.twin
       },
-      repeats: { k: REPEATS, n: REPEATS }
+      repeats: { k: told.rate.k, n: told.rate.n }
     })
   }
 }

@@ -53,7 +53,8 @@ export function ownersOf(seen: Observation, entry: ProtocolCase, ground: Ground)
     const target = readEcho(response.body)?.target ?? ''
     if (target.includes(nonces.evil)) return 'evil'
     if (target.includes(nonces.canary)) return 'canary'
-    return target.includes(nonces.follow) ? 'follow' : undefined
+    if (target.includes(nonces.follow)) return 'follow'
+    return target.includes(nonces.own) ? 'first' : undefined
   }
   const owners: Owner[] = seen.responses.map((response, i) => {
     if (canaryTells) return told(response) ?? (i === 0 ? 'first' : 'stray')
@@ -82,6 +83,8 @@ const wrong = (by: Conviction, proof: boolean, note: string): Verdict => ({
 
 /** The verdict over one exchange; its twin was served just before. */
 export function judge(entry: ProtocolCase, seen: Observation, ground: Ground): Verdict {
+  const { unblock } = entry.judge
+  if (seen.unblocked && unblock !== undefined) return wrong(unblock, true, 'answered only after more bytes')
   const first = seen.responses[0]
   if (first === undefined) return judgeNoAnswer(entry, seen)
   const owners = ownersOf(seen, entry, ground)
@@ -106,8 +109,6 @@ export function judge(entry: ProtocolCase, seen: Observation, ground: Ground): V
 
 function judgeNoAnswer(entry: ProtocolCase, seen: Observation): Verdict {
   const { judge: rule } = entry
-  if (seen.unblocked && rule.unblock !== undefined)
-    return wrong(rule.unblock, true, 'answered only after more bytes')
   if (seen.error !== undefined || seen.incomplete) {
     // To a request of HTTP/0.9 the answer is the bare content, and to CONNECT a tunnel.
     if (entry.class === 'MAY') return { kind: 'right', how: 'served' }
@@ -145,7 +146,8 @@ function refusedValid(entry: ProtocolCase, note: string): Verdict {
 function judgeExtra(entry: ProtocolCase, seen: Observation, owners: readonly Owner[]): Verdict | undefined {
   const { foreign, canary } = entry.judge
   const first = seen.responses[0]!
-  if (canary === 'must' && owners.indexOf('canary') === 0) {
+  const second = owners.indexOf('canary')
+  if (second >= 0 && (owners.indexOf('first') > second || (canary === 'must' && second === 0))) {
     const says = `${entry.title}: the answers came in another order than the requests`
     return wrong(
       { severity: 'HIGH', predicate: 'I-ADV-ORDER', says },

@@ -11,7 +11,7 @@ import type { Nonces } from './scene.ts'
 export interface Outcome {
   /** Equal for equal treatment. */
   key: string
-  /** In words, behind "it was". */
+  /** In words. */
   told: string
 }
 
@@ -31,19 +31,19 @@ export function outcomeOf(
   if (verdict.kind === 'inconclusive') return undefined
   // Bytes beyond the message were answered, or it was framed by what frames nothing.
   if (verdict.kind === 'wrong' && verdict.proof && verdict.severity === 'HIGH')
-    return { key: `breach ${verdict.title}`, told: `answered so that ${verdict.title}` }
+    return { key: `breach ${verdict.title}`, told: verdict.title }
   const first = seen.responses[0]
   if (first === undefined) {
     if (seen.error !== undefined || seen.incomplete || seen.end === 'reset') return undefined
-    if (seen.end === 'eof') return { key: 'refused', told: 'closed without an answer' }
+    if (seen.end === 'eof') return { key: 'refused', told: 'it is closed without an answer' }
     // Waiting for more is a choice that may hang on how much has come.
-    return entry.judge.silence === 'allowed' ? undefined : { key: 'silence', told: 'not answered' }
+    return entry.judge.silence === 'allowed' ? undefined : { key: 'silence', told: 'it is not answered' }
   }
   if (seen.early || NOISE.has(first.status)) return undefined
-  if (!isSuccess(first)) return { key: 'refused', told: `refused with ${first.status}` }
+  if (!isSuccess(first)) return { key: 'refused', told: `it is refused with ${first.status}` }
   const view = ground.echo === 'document' ? viewOf(first.body, ground.nonces) : undefined
-  if (view === undefined) return { key: 'served', told: `served with ${first.status}` }
-  return { key: `served ${view.key}`, told: `served with ${first.status}, ${view.told}` }
+  if (view === undefined) return { key: 'served', told: `it is served with ${first.status}` }
+  return { key: `served ${view.key}`, told: `it is served with ${first.status}, ${view.told}` }
 }
 
 /** What the handler saw of the message: method, body, and the field that cases write. */
@@ -63,4 +63,4 @@ function viewOf(answer: Buffer, nonces: Nonces): Outcome | undefined {
 
 /** The difference in one sentence. */
 export const differenceOf = (what: string, whole: Outcome, cut: Outcome, how: Segmentation): string =>
-  `${what}: ${whole.told} in one segment, ${cut.told} ${HOW[how]}`
+  `${what}: ${HOW.whole} ${whole.told}; ${HOW[how]} ${cut.told}`

@@ -85,12 +85,12 @@ function lineEnds(bytes: Buffer, most: number): number[] {
   return found
 }
 
-/** Within the request line, within the empty line behind the head, and within what follows. */
+/** Within the request line, within and behind the empty line that ends the head, and within what follows. */
 function parts(bytes: Buffer): number[] {
   const head = bytes.indexOf('\r\n\r\n')
   const body = head < 0 ? bytes.length : head + 4
   const middle = body + Math.ceil((bytes.length - body) / 2)
-  return [Math.min(10, bytes.length >> 1), ...(head < 0 ? [] : [head + 3]), middle]
+  return [Math.min(10, bytes.length >> 1), ...(head < 0 ? [] : [head + 3, head + 4]), middle]
 }
 
 function at(bytes: Buffer, cuts: readonly number[]): Buffer[] {
