@@ -19,6 +19,8 @@ export interface ReportOptions {
 const SHOWN = 3000
 const BINARY_SHARE = 0.25
 const ROW = 16
+/** Parts of a conversation that are shown. */
+const MOST_PARTS = 4
 
 /** Bytes as a person reads them: a line per line, escapes where a character cannot be seen, hexadecimal where most cannot. */
 export function shownBytes(bytes: Buffer): string {
@@ -72,6 +74,35 @@ export function faultControl(exchange: RecordedExchange): string {
   return [`${sends} segments sent`, ...ours.slice(0, 12), ...theirs].join('; ')
 }
 
+function sentBlock(bytes: Buffer, how = 'Sent, as raw bytes over TCP:'): string[] {
+  return [how, '', ...block(shownBytes(bytes)), '']
+}
+
+/** What was sent, part by part where an answer was waited for in between or another connection was used. */
+function sentBlocks({ steps }: RecordedExchange): string[] {
+  const parts: { conn: number; bytes: Buffer[] }[] = []
+  let open = false
+  for (const step of steps) {
+    if (step.op === 'read-until') open = false
+    if (step.op !== 'send') continue
+    const last = parts.at(-1)
+    const bytes = Buffer.from(step.bytes_b64, 'base64')
+    if (open && last?.conn === step.conn) last.bytes.push(bytes)
+    else parts.push({ conn: step.conn, bytes: [bytes] })
+    open = true
+  }
+  const several = new Set(parts.map(({ conn }) => conn)).size > 1
+  const lines = parts.slice(0, MOST_PARTS).flatMap(({ conn, bytes }, i) => {
+    const where = several ? ` on connection ${conn}` : ''
+    const how =
+      i === 0 ? `Sent, as raw bytes over TCP${where}:` : `Then${several ? where : ', behind the answer'}:`
+    return sentBlock(Buffer.concat(bytes), how)
+  })
+  return parts.length > MOST_PARTS
+    ? [...lines, `And ${parts.length - MOST_PARTS} more parts; the replay file has them all.`, '']
+    : lines
+}
+
 /** The report as Markdown. */
 export function reportMarkdown({ finding, replay, suiteVersion, seed }: ReportOptions): string {
   const exchange = replay?.exchange
@@ -81,7 +112,7 @@ export function reportMarkdown({ finding, replay, suiteVersion, seed }: ReportOp
   const right = replay?.right ?? finding.evidence?.['right']
   const lines = [`# ${plain(finding.title ?? finding.predicate)}`, '']
   if (sent.length > 0) {
-    lines.push('Sent, as raw bytes over TCP:', '', ...block(shownBytes(sent)), '')
+    lines.push(...(exchange === undefined ? sentBlock(sent) : sentBlocks(exchange)))
     if (received.length > 0) lines.push('Came back:', '', ...block(shownBytes(received)), '')
     else lines.push('Nothing came back.', '')
   }
