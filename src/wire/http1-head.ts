@@ -86,6 +86,7 @@ function copyOf(like: HttpResponse): HttpResponse {
   response.announced = like.announced
   response.keepAlive = like.keepAlive
   response.setsCookies = like.setsCookies
+  response.shape = like.shape
   return response
 }
 
@@ -143,8 +144,10 @@ function frame(response: HttpResponse, limits: HeadLimits): void {
   let length: string | undefined
   let coding: string | undefined
   let connection = ''
+  let shape = 0
   for (const line of response.lines) {
     const first = line.charCodeAt(0) | 0x20
+    shape = (Math.imul(shape, 31) + first + 128 * line.indexOf(':')) | 0
     if (first === 0x63) {
       const low = line.slice(0, 15).toLowerCase()
       if (low === 'content-length:') {
@@ -162,6 +165,7 @@ function frame(response: HttpResponse, limits: HeadLimits): void {
     } else if (first === 0x73 && line.slice(0, 11).toLowerCase() === 'set-cookie:')
       response.setsCookies = true
   }
+  response.shape = shape
   const tokens = connection === '' ? [] : connection.split(',').map((token) => token.trim())
   response.keepAlive = response.minor === 1 ? !tokens.includes('close') : tokens.includes('keep-alive')
   if (status === 204 && (length !== undefined || coding !== undefined)) {

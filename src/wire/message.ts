@@ -41,6 +41,8 @@ export class HttpResponse {
   interim: readonly HttpResponse[] = NO_INTERIM
   /** It has a Set-Cookie field. */
   setsCookies = false
+  /** A hash of the names of its fields, in order: answers of one kind have one. */
+  shape = 0
 
   constructor(
     method: string,

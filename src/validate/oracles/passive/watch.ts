@@ -11,9 +11,10 @@ import { Pairs, type PairJudgement } from './pairs.ts'
 import { bytesOf, readRequest, sentOf, type Extent, type PassiveBreach, type Seen } from './seen.ts'
 
 /** Answers of a shape that are all looked at, and the share of those that follow (one in so many, a power of two). */
-const FIRST = 8
-const ONE_IN = 64
-const MOST_SHAPES = 4096
+const FIRST = 16
+const ONE_IN = 256
+/** Places of the table of shapes, a power of two; two shapes at one place share their looks. */
+const SHAPES = 1 << 16
 /**
  * Answers that must break a rule before it is told. The bytes prove it each time; a single one may be an accident
  * behind the server, but not where it takes the answers apart.
@@ -38,7 +39,7 @@ export interface WatcherOptions {
 export class Watcher implements Watch {
   readonly #options: WatcherOptions
   readonly #lines = new Map<string, Line>()
-  readonly #shapes = new Map<number, number>()
+  readonly #shapes = new Uint32Array(SHAPES)
   readonly #pairs = new Pairs()
   /** Answers to which Date belongs: those with it, and a few without. */
   #dated = 0
@@ -60,16 +61,13 @@ export class Watcher implements Watch {
   }
 
   /** Counts a shape: status, method and the names of the fields. True where it need not be looked at again. */
-  #known(response: HttpResponse, kind: number): boolean {
-    const { lines, status, method, trailers, interim } = response
-    let shape = status + 1000 * kind + 7 * method.length + method.charCodeAt(0)
-    for (const line of lines)
-      shape = (Math.imul(shape, 31) + line.charCodeAt(0) + 128 * line.indexOf(':')) | 0
-    if (trailers.length > 0 || interim.length > 0)
-      shape = Math.imul(shape, 31) + trailers.length + 64 * interim.length
-    const seen = this.#shapes.get(shape) ?? 0
-    if (seen === 0 && this.#shapes.size >= MOST_SHAPES) this.#shapes.clear()
-    this.#shapes.set(shape, seen + 1)
+  #known({ shape, status, method, trailers, interim }: HttpResponse, kind: number): boolean {
+    const more = trailers.length + 8 * interim.length + 64 * kind + 7 * method.length
+    let hash = Math.imul(shape ^ Math.imul(status + 1000 * more, 0x9e3779b1), 0x85ebca6b)
+    hash ^= hash >>> 15
+    const at = hash & (SHAPES - 1)
+    const seen = this.#shapes[at]!
+    this.#shapes[at] = seen + 1
     return seen >= FIRST && (seen & (ONE_IN - 1)) !== 0
   }
 
