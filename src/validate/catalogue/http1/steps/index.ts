@@ -40,7 +40,7 @@ const ALWAYS: readonly StepFault[] = [
   {
     when: 'leftover',
     severity: 'MED',
-    says: 'after the refusal the rest of the message was read as a request'
+    says: 'behind the answer the rest of the message was read as a request'
   },
   { when: '5xx', severity: 'LOW', says: "answered with 5xx, as if the fault were the server's" }
 ]

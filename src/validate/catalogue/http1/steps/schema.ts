@@ -130,7 +130,7 @@ export const scriptSchema = z.strictObject({
   due: countSchema,
   /** Positions of HEAD requests. */
   heads: z.array(z.int().nonnegative()).default([]),
-  /** Body that the handler must see of the first request; with `truncated`, that it must not see. */
+  /** Body that the handler must see of the twin, and of the first request itself where `body` is judged. */
   delivers: z.string().optional(),
   /** The same bytes in one piece: both must be answered alike. */
   whole: z.string().optional(),

@@ -7,7 +7,7 @@ import type { Stage } from '../trial.ts'
 import type { Book } from './book.ts'
 import { DescriptorCount, NEXT_PATIENCE_MS, PATIENCE_MS } from './census.ts'
 import { answeredAtOnce, playSiege, type SiegeSeen } from './siege.ts'
-import { playTwin } from './twin.ts'
+import { playTwin, type TwinSeen } from './twin.ts'
 import { convict, type StepVerdict } from './verdict.ts'
 
 /** How long a victim of a siege is given, ms; on a server that has failed one already; and at least so many baselines. */
@@ -32,17 +32,21 @@ export class Sieges {
   async play(entries: readonly Siege[]): Promise<void> {
     const { context, scene } = this.#stage
     const random = context.random.stream('steps/sieges')
-    const served = new Map<string, string | undefined>()
+    const twins = new Map<string, TwinSeen>()
     const able: Siege[] = []
     for (const entry of entries) {
       const lacking = entry.needs.map((need) => scene.lacking[need]).find((reason) => reason !== undefined)
-      if (lacking === undefined && !served.has(entry.twin)) {
-        const twin = await playTwin(this.#stage, entry.twin, false, undefined, random)
-        served.set(entry.twin, twin.ok ? undefined : `the valid twin was not served: ${twin.said}`)
+      if (lacking !== undefined) {
+        this.#book.inapplicable(entry, lacking)
+        continue
       }
-      const reason = lacking ?? served.get(entry.twin)
-      if (reason === undefined) able.push(entry)
-      else this.#book.inapplicable(entry, reason)
+      const twin = twins.get(entry.twin) ?? (await playTwin(this.#stage, entry, undefined, random))
+      twins.set(entry.twin, twin)
+      if (twin.ok) able.push(entry)
+      else if (twin.why === 'refused')
+        this.#book.inapplicable(entry, `the valid twin was refused: ${twin.said}`)
+      else context.ledger.inconclusive(entry.id, `the valid twin was not served: ${twin.said}`)
+      if (!twin.ok && twin.why === 'gone' && (await this.#outages.look()) === 'lost') return
     }
     if (able.length === 0 || this.#book.over) return
     const count = await DescriptorCount.take(context)

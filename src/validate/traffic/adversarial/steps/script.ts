@@ -37,6 +37,8 @@ export interface Seen {
   error?: ParseError
   /** The last answer has begun and is not whole. */
   midway: boolean
+  /** The first answer came before the last byte had left. */
+  early: boolean
   /** An interim answer came behind all others. */
   interim: boolean
   /** More answers than there may be up to some step. */
@@ -90,6 +92,7 @@ class Play {
   #spent = 0
   #complete = true
   #exceeded = false
+  #early = false
   #noInterim = false
   #waited = false
   #unbounded = false
@@ -127,6 +130,7 @@ class Play {
       answers,
       ...(error === undefined ? {} : { error }),
       midway,
+      early: this.#early,
       interim,
       exceeded: this.#exceeded,
       noInterim: this.#noInterim,
@@ -214,6 +218,7 @@ class Play {
       writing,
       line.until(() => line.answers.length >= this.#entryDue(), this.#stage.limits.answerMs)
     ])
+    this.#early ||= !done && line.answers.length > 0
     if (!done) await Promise.race([writing, delay(LINGER_MS)])
     if (!done) this.#complete = false
   }

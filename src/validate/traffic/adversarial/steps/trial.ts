@@ -107,8 +107,7 @@ export async function playTrial(
   const { context, limits } = stage
   const begun = performance.now()
   const [first = {}] = variants
-  const twin = (): Promise<TwinSeen> =>
-    playTwin(stage, entry.twin, entry.twinAny === true, first.place, random)
+  const twin = (): Promise<TwinSeen> => playTwin(stage, entry, first.place, random)
   let before = await twin()
   if (!before.ok && before.why === 'gone') before = await twin()
   if (!before.ok)

@@ -1,12 +1,13 @@
 /** The well-formed message beside a case: served before and after, or the case cannot be judged (O2). */
 import type { RandomStream } from '../../../../kit/random.ts'
 import { ConnectFailed } from '../../../../wire/tcp.ts'
-import type { Form } from '../../../catalogue/http1/steps/index.ts'
+import type { Script } from '../../../catalogue/http1/steps/index.ts'
 import { isSuccess } from '../../../oracles/answers.ts'
 import { showExchange } from '../../../oracles/passive/show.ts'
 import type { Stage } from '../trial.ts'
 import { observationOf } from './observation.ts'
 import { playScript, type Seen } from './script.ts'
+import { changedBody } from './verdict.ts'
 
 export type TwinSeen =
   | { ok: true; status: number; ms: number; seen: Seen }
@@ -17,11 +18,9 @@ export function requestsIn(template: string): number {
   return template.match(/\{(?:REQ|G|P|POST:\d+|CHUNKED:\d+)\}| HTTP\/1\.[01]\r\n/g)?.length ?? 0
 }
 
-/** @param any status, where the status says nothing of the message */
 export async function playTwin(
   stage: Stage,
-  twin: string | Form,
-  any: boolean,
+  { twin, twinAny: any, delivers }: Pick<Script, 'twin' | 'twinAny' | 'delivers'>,
   place: string | undefined,
   random: RandomStream
 ): Promise<TwinSeen> {
@@ -33,7 +32,12 @@ export async function playTwin(
     const heads = typeof twin === 'string' && twin.startsWith('HEAD ') ? [0] : []
     const variant = place === undefined ? {} : { place }
     const steps = [first, { wait: 'answers' as const, count: due }]
-    seen = await playScript(stage, { steps, due, heads }, variant, random)
+    seen = await playScript(
+      stage,
+      { steps, due, heads, ...(delivers === undefined ? {} : { delivers }) },
+      variant,
+      random
+    )
   } catch (error) {
     if (error instanceof ConnectFailed)
       return { ok: false, why: 'gone', said: `connect failed: ${error.code}` }
@@ -49,10 +53,12 @@ export async function playTwin(
   const busy = answers.find(({ status }) => status === 429 || status === 503)
   if (busy !== undefined) return { ok: false, why: 'busy', said: `${busy.status}` }
   const bad = answers.find((answer) => !isSuccess(answer))
-  if (bad !== undefined && !any) return { ok: false, why: 'refused', said: `${bad.status}` }
+  if (bad !== undefined && any !== true) return { ok: false, why: 'refused', said: `${bad.status}` }
   if (answers.length < due)
     return { ok: false, why: 'refused', said: 'the request behind it was not answered' }
   if (!complete) return { ok: false, why: 'refused', said: 'answered before it was sent' }
+  const changed = changedBody(seen, stage.scene)
+  if (changed !== undefined) return { ok: false, why: 'refused', said: changed }
   stage.turn.served(seen.startedAt)
   return { ok: true, status: first.status, ms: performance.now() - begun, seen }
 }
