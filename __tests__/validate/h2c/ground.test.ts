@@ -115,12 +115,19 @@ test(
   async () => {
     const only = ['prior-on-h1', 'prior-after-h1', 'prior-garbage', 'up-ok']
     const answers = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+    const http = createServer((request, response) => {
+      if (request.url !== '/') response.statusCode = 404
+      response.end('hello')
+    })
     const playing = async (turnAway: (socket: Socket) => void) => {
       const server = createTcpServer((socket) => {
         socket.on('error', () => socket.destroy())
-        socket.on('data', (bytes: Buffer) => {
-          if (bytes.toString('latin1').startsWith('PRI ')) turnAway(socket)
-          else socket.write(answers)
+        socket.once('data', (bytes: Buffer) => {
+          if (bytes.toString('latin1').startsWith('PRI ')) return turnAway(socket)
+          socket.pause()
+          http.emit('connection', socket)
+          socket.unshift(bytes)
+          socket.resume()
         })
       })
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -140,10 +147,7 @@ test(
     const silent = await playing(() => undefined)
     expect(
       silent.findings.map((finding) => [finding.severity, finding.predicate, finding.case]).sort()
-    ).toEqual([
-      ['MED', 'I-H2C-HANG', 'prior-after-h1'],
-      ['MED', 'I-H2C-HANG', 'prior-on-h1']
-    ])
+    ).toEqual([['MED', 'I-H2C-HANG', 'prior-on-h1']])
   },
   LONG_MS
 )

@@ -177,7 +177,7 @@ export function h2cInfos(): CaseInfo[] {
         steps: [
           spec.reads ? OPENING : `${OPENING}; then nothing is read`,
           ...spec.opens.map(toldFrame),
-          `up to ${spec.units} times, for up to ${H2C_FLOOD_MS} ms${spec.paced ? ', never more streams than the server allows' : ''}: ${spec.unit.map(toldFrame).join('; ')}`,
+          `up to ${spec.units} times, for up to ${spec.ms ?? H2C_FLOOD_MS} ms${spec.paced ? ', never more streams than the server allows' : ''}: ${spec.unit.map(toldFrame).join('; ')}`,
           ...(spec.ends.length === 0 ? ['a plain request on the same connection'] : spec.ends.map(toldFrame))
         ],
         twin: spec.twin,

@@ -184,6 +184,8 @@ export const floodCaseSchema = z.strictObject({
   needs: z.literal('body').optional(),
   /** Most units; the time of the file ends it, too. */
   units: z.int().positive(),
+  /** Longest time of this flood in place of the file's, ms. */
+  ms: z.int().positive().optional(),
   /** What comes back is read. */
   reads: z.boolean().default(true),
   /** The next units wait for the answers to those before: never more streams than the server allows. */

@@ -23,6 +23,7 @@ export interface Plan {
   ends: readonly H2cFrame[]
   reads: boolean
   paced?: boolean
+  ms?: number | undefined
 }
 
 export interface Flooded {
@@ -115,7 +116,7 @@ export async function flood(ground: Ground, plan: Plan): Promise<Flooded | strin
   const units = new Units(session, making, plan.unit)
   const reacted = (): boolean => session.over || session.inbound.goaway !== undefined
   for (const frame of plan.unit) offered(session, frame, plan.units)
-  const end = performance.now() + H2C_FLOOD_MS
+  const end = performance.now() + (plan.ms ?? H2C_FLOOD_MS)
   if (!plan.reads) session.connection.pause()
   let sent = 0
   let bytes = 0

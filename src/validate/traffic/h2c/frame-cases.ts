@@ -67,8 +67,10 @@ async function shoot(ground: Ground, spec: H2cFrameCase): Promise<Shot> {
         session.inbound.offer(Object.fromEntries(readSettings(Buffer.from(hex ?? '', 'hex'))))
     }
     const unsent = await send(session, spec, making, alone ? opening(session, spec) : Buffer.alloc(0))
-    // Only a frame that is too long may be refused by its head; what did not leave proves nothing else.
-    if (unsent !== undefined && !overlong) return { verdict: inconclusive(unsent), transcript }
+    // A frame that is too long may be refused by its head, and a valid message by a close within it; what did not
+    // leave proves nothing else.
+    if (unsent !== undefined && !overlong && spec.expect !== 'answered')
+      return { verdict: inconclusive(unsent), transcript }
     return { verdict: await judge(ground, spec, session, endsStream(spec)), transcript }
   } finally {
     session.destroy()
