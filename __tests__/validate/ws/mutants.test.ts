@@ -3,6 +3,7 @@ import { expect } from '@jest/globals'
 import { WS_CASES } from '../../../src/validate/catalogue/ws/index.ts'
 import type { Slice } from '../../../src/validate/contracts.ts'
 import { wsSlice } from '../../../src/validate/traffic/ws/index.ts'
+import type { Switch } from '../../fixture/types.ts'
 import { wsSwitches } from '../../fixture/ws-switches.ts'
 import { playMutants } from '../mutants.ts'
 
@@ -24,13 +25,15 @@ const partOf = (wants: (id: string) => boolean): Slice => ({
   ...wsSlice,
   run: (context) => wsSlice.run({ ...context, wants })
 })
-const isLong = ({ breaks }: { breaks: readonly string[] }): boolean => breaks.some((id) => long.has(id))
-// A process of its own is needed for it: see the tests of the ground.
-const switches = wsSwitches.filter(({ name }) => name !== 'ws-pmd-bomb')
+/** The switches that break a case of this part, and what they break of it; with them those that break nothing at all. */
+const breaking = (part: (id: string) => boolean, lawful: boolean): Switch[] =>
+  wsSwitches
+    .filter(({ breaks }) => breaks.some((id) => id === '*' || part(id)) || (lawful && breaks.length === 0))
+    .map((entry) => ({ ...entry, breaks: entry.breaks.filter((id) => id === '*' || part(id)) }))
 
 playMutants({
   slice: partOf((id) => !long.has(id)),
-  switches: switches.filter((entry) => !isLong(entry)),
+  switches: breaking((id) => !long.has(id), true),
   // Raw deflate has no window of 8 bits, so the fixture declines it.
   elsewhere: ['pmd-alone-8', 'pmd-context-8'],
   slow: ['ws-counts-dead', 'ws-kept-after-fin'],
@@ -60,7 +63,8 @@ playMutants({
 
 playMutants({
   slice: partOf((id) => long.has(id)),
-  switches: switches.filter(isLong),
+  // A process of its own is needed for the bombs: see the tests of the ground.
+  switches: breaking((id) => long.has(id) && !bombs.includes(id), false),
   elsewhere: bombs,
   told: {
     'ws-no-backpressure': 'LOW I-WS-MEMORY',

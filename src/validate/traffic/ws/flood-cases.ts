@@ -61,7 +61,7 @@ export function resourceTrials(route: Route, holding: Holding, random: RandomStr
     ),
     ...wsCases('unread').map((spec) =>
       trialOf(route, spec, random, () =>
-        onSession(route, random, (session) => unread(session, spec, tellerOf(spec)))
+        onSession(route, random, (session) => unread(route, session, spec, random, tellerOf(spec)))
       )
     ),
     ...wsCases('aborts').map((spec) =>
@@ -130,14 +130,27 @@ async function fragments(
 }
 
 /** Sends to the server and reads nothing of what it owes. */
-async function unread(session: Session, spec: WsUnreadCase, tell: Tell): Promise<Verdict> {
+async function unread(
+  route: Route,
+  session: Session,
+  spec: WsUnreadCase,
+  random: RandomStream,
+  tell: Tell
+): Promise<Verdict> {
   const { bench, connection } = session
   connection.pause()
   const frame = session.encode({ op: spec.op, fill: spec.bytes })
   const perBlock = Math.max(1, Math.floor((64 * 1024) / frame.length))
   const block = Buffer.concat(Array.from({ length: perBlock }, () => frame))
   const times = Math.floor((spec.totalMiB * MIB) / block.length)
-  const poured = await pour(session, block, times, { forMs: FEED_MS, stalledMs: spec.stalledMs })
+  const poured = await pour(session, block, times, {
+    forMs: FEED_MS,
+    stalledMs: spec.stalledMs,
+    // A server that answers others and still takes nothing has stopped to read, and is not only slow.
+    meanwhile: () => twin(route, random)
+  })
+  if (poured.how === 'time')
+    return inconclusive(`only ${poured.blocks} of ${times} blocks of 64 KiB left within ${FEED_MS} ms`)
   if (spec.heldMiB === undefined || poured.how !== 'all') return KEPT
   // What comes now, at once, was held for us: nothing more is sent.
   const before = connection.bytesReceived

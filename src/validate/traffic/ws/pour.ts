@@ -16,14 +16,25 @@ export async function pour(
   { bench, connection }: Session,
   block: Buffer,
   times: number,
-  limits: { forMs: number; stalledMs: number }
+  limits: {
+    forMs: number
+    /** Longest time without progress. */
+    stalledMs: number
+    /** Done before a second wait of that time. */
+    meanwhile?: () => Promise<unknown>
+  }
 ): Promise<Poured> {
   const end = performance.now() + limits.forMs
   for (let blocks = 0; blocks < times; blocks++) {
     const left = end - performance.now()
     if (left <= 0) return { blocks, how: 'time' }
     const patience = Math.min(left, limits.stalledMs)
-    const wrote = await within(bench.write(connection, block), patience)
+    const writing = bench.write(connection, block)
+    let wrote = await within(writing, patience)
+    if (wrote === undefined && limits.meanwhile !== undefined) {
+      await limits.meanwhile()
+      wrote = await within(writing, patience)
+    }
     if (wrote === undefined) return { blocks, how: left <= limits.stalledMs ? 'time' : 'stalled' }
     if (!wrote || connection.state !== 'open') return { blocks, how: 'closed' }
   }
