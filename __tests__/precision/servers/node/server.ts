@@ -53,7 +53,8 @@ function events(request: Request, response: Response): void {
 }
 
 function serve(request: Request, response: Response): void {
-  const path = (request.url ?? '').replace(/\?.*/s, '')
+  // A target may be a whole URL (RFC 9112 3.2.2); the module leaves that to the handler.
+  const path = (request.url ?? '').replace(/^http:\/\/[^/?]*/, '').replace(/\?.*/s, '')
   const reads = request.method === 'GET' || request.method === 'HEAD'
   const answer = (status: number, body: string, fields: Record<string, string> = {}): void => {
     response.writeHead(status, { 'content-type': 'text/plain', ...fields })
