@@ -33,7 +33,7 @@ import {
 const rules = classesSchema.parse(classes)
 
 /** What a case may be convicted of: its own words before those of its class. */
-function wrongsOf(spec: { wrong: H2cWrong[] }, name: string): H2cWrong[] {
+export function wrongsOf(spec: { wrong: H2cWrong[] }, name: string): H2cWrong[] {
   const own = new Set(spec.wrong.map(({ as }) => as))
   return [...spec.wrong, ...rules[name]!.wrong.filter(({ as }) => !own.has(as))]
 }

@@ -12,7 +12,9 @@ import {
   H2C_UPGRADE_CASES,
   oraclesOf,
   stageCaseId,
-  upgradeClass
+  upgradeClass,
+  wordsOf,
+  wrongsOf
 } from './cases.ts'
 import type { H2cBlock, H2cFrameCase, H2cUnitFrame, H2cUpgradeCase, H2cWrong } from './schema.ts'
 
@@ -23,11 +25,27 @@ function info(about: About, more: Pick<CaseInfo, 'steps' | 'twin' | 'wrong' | 'o
   return { protocol: 'h2c', id, group, title, standard, strength, right, ...more }
 }
 
-/** What was seen at the moment is not known here. */
+/** In place of what only the play of a case sees. */
+const SEEN: Readonly<Record<string, string>> = {
+  accepted: 'with 2xx',
+  '5xx': 'with 5xx',
+  dropped: 'the field is left out or changed',
+  framing: 'the bytes of the server break a rule themselves',
+  leak: 'connections',
+  'no visible bound': 'all units',
+  open: 'with an error',
+  'others not served': 'no answer in time, or no connection',
+  refused: 'an error, another status, or no answer',
+  'stream error': 'RST_STREAM or 4xx',
+  'wrong 101 head': 'its fields are not those of the change',
+  'wrong answer': 'the answer to something else',
+  'wrong body': 'another body than was sent'
+}
+
 const wrongOf = (wrong: readonly H2cWrong[], title: string): CaseInfo['wrong'] =>
-  wrong.map(({ severity, says }) => ({
-    severity,
-    says: says.replaceAll('{title}', title).replaceAll('{told}', '…').replace(/ …$/, '')
+  wrong.map((entry) => ({
+    severity: entry.severity,
+    says: wordsOf(entry, title, SEEN[entry.as]).replaceAll(/ +/g, ' ').replace(/:$/, '')
   }))
 
 const escaped = (text: string): string => JSON.stringify(text).slice(1, -1)
@@ -119,10 +137,6 @@ const filled = (text: string, numbers: Readonly<Record<string, number>>): string
 /** One entry for each case that can stand in the ledger of the slice. */
 export function h2cInfos(): CaseInfo[] {
   const { ways, stages, numbers, remains } = H2C_STAGES
-  const stageWrong = (title: string): CaseInfo['wrong'] => [
-    { severity: 'HIGH', says: `what the server holds grows with clients that go ${title}` },
-    { severity: 'HIGH', says: 'others are not served, or the process ends' }
-  ]
   return [
     ...H2C_FRAME_CASES.map((spec) =>
       info(spec, {
@@ -158,7 +172,7 @@ export function h2cInfos(): CaseInfo[] {
           {
             steps: [...stage.steps, way.step].map((text) => filled(text, numbers)),
             twin: stage.twin,
-            wrong: stageWrong(`${stage.title} ${way.title}`),
+            wrong: wrongOf(wrongsOf({ wrong: [] }, 'stage'), `${stage.title} ${way.title}`),
             oracles: oraclesOf('stage')
           }
         )
@@ -196,8 +210,8 @@ export function h2cInfos(): CaseInfo[] {
     info(remains, {
       steps: remains.steps,
       twin: remains.twin,
-      wrong: [{ severity: 'HIGH', says: 'what the server holds grows with clients that go' }],
-      oracles: ['O13', 'O24']
+      wrong: wrongOf(wrongsOf({ wrong: [] }, 'remains'), remains.title),
+      oracles: oraclesOf('remains')
     })
   ]
 }

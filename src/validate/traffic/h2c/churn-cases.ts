@@ -120,7 +120,7 @@ async function pings(churn: Churn): Promise<void> {
     churn.breach('framing', told, { symptom: 'other octets', proof: true })
   }
   if (pongs.length === sent.length) return
-  churn.breach('silence', `${pongs.length} of ${sent.length} PINGs are answered (${session.ending})`)
+  churn.breach('silence', `(${pongs.length} of ${sent.length} PINGs are answered; ${session.ending})`)
 }
 
 async function settingsAcks(churn: Churn): Promise<void> {
@@ -138,7 +138,7 @@ async function settingsAcks(churn: Churn): Promise<void> {
   churn.framing()
   if (session.inbound.settingsAcks >= due) return
   const { settingsAcks: acks } = session.inbound
-  churn.breach('silence', `${acks} of ${due} SETTINGS are acknowledged (${session.ending})`)
+  churn.breach('silence', `(${acks} of ${due} SETTINGS are acknowledged; ${session.ending})`)
 }
 
 /** Responses must stay readable while the table goes; the decoder is strict. */
@@ -223,7 +223,7 @@ async function windowTiny(churn: Churn): Promise<Verdict | void> {
     const came = await session.until(() => stream.counted > i || session.settled(stream))
     churn.framing()
     if (!came) {
-      churn.breach('silence', `nothing comes through after ${stream.counted} bytes`)
+      churn.breach('silence', `(nothing comes through after ${stream.counted} bytes)`)
     }
   }
   session.grant(stream.id, 65_535)
@@ -249,7 +249,7 @@ async function goaway(churn: Churn): Promise<void> {
   churn.framing()
   for (const { stream } of asked) {
     if (session.settled(stream)) continue
-    churn.breach('silence', `an open stream is neither finished nor ended: ${toldStream(session, stream)}`)
+    churn.breach('silence', `(an open stream is neither finished nor ended: ${toldStream(session, stream)})`)
   }
   for (const one of asked) if (one.stream.answered) churn.check(one)
 }

@@ -91,10 +91,8 @@ export class Churn {
       if (code !== undefined && SHED.has(code))
         throw new Judged(inconclusive(`the server sheds load: ${toldStream(session, stream)}`))
       const silent = stream.reset === undefined && session.open && session.inbound.goaway === undefined
-      this.breach(
-        silent ? 'silence' : 'refused',
-        `stream ${stream.id} ends with ${toldStream(session, stream)}`
-      )
+      const told = `stream ${stream.id} ends with ${toldStream(session, stream)}`
+      this.breach(silent ? 'silence' : 'refused', silent ? `(${told})` : told)
     }
     const status = body === undefined ? ground.get.status : ground.post!.status
     if (stream.status !== status) {

@@ -111,7 +111,7 @@ class Judge {
     const answered = (): boolean => this.stream?.status !== undefined
     const goes = await this.goesOn(answered)
     if (answered() || this.#ponged)
-      return this.breach('accepted', answered() ? 'is answered' : 'is read', PROOF)
+      return this.breach('accepted', answered() ? '' : '(a PING is answered)', PROOF)
     if (this.ending) return session.http1 === undefined ? this.ended() : KEPT
     return goes ? this.silence() : KEPT
   }

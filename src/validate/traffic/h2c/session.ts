@@ -17,6 +17,7 @@ import {
   windowUpdate
 } from '../../../wire/http2.ts'
 import type { Connection } from '../../../wire/tcp.ts'
+import { showHttp2 } from '../../oracles/passive/show.ts'
 import type { Bench } from '../proof/bench.ts'
 import { Inbound, type Fault, type Stream } from './inbound.ts'
 
@@ -56,6 +57,8 @@ export class Session {
   #window = DEFAULT_WINDOW
   readonly #windows = new Map<number, number>()
   readonly #outgoing = new Map<number, Outgoing>()
+  /** Requests that have no answer yet. */
+  readonly #asked = new Map<Stream, readonly Field[]>()
 
   constructor(bench: Bench, connection: Connection, options: SessionOptions = {}) {
     this.bench = bench
@@ -134,6 +137,7 @@ export class Session {
     const stream = this.expectNext(fields.find(([name]) => name === ':method')?.[1] ?? 'GET')
     const block = this.#encoder.encode(fields)
     this.bench.context.tally.add('h2c_streams')
+    this.#asked.set(stream, fields)
     void this.write(headerFrames(stream.id, block, { endStream, most: this.inbound.peer.frame }))
     if (body !== undefined) {
       this.#outgoing.set(stream.id, { body, at: 0 })
@@ -214,6 +218,7 @@ export class Session {
         streams.set(stream, stream.counted)
       this.fault = inbound.take(frame)
       if (this.fault !== undefined) return
+      if (stream?.answered === true) this.#show(stream)
     }
     const { pending, rest } = this.#reader
     if (pending.length > inbound.mostFrame) {
@@ -225,6 +230,14 @@ export class Session {
       return
     }
     this.#reply(before, streams)
+  }
+
+  /** A whole answer, for the passive rules. */
+  #show(stream: Stream): void {
+    const asked = this.#asked.get(stream)
+    if (asked === undefined || !this.#asked.delete(stream)) return
+    const { method, status = 0, fields, body } = stream
+    showHttp2(this.bench.context.watch, { method, status, fields, body }, asked)
   }
 
   /** What a living client owes: acknowledgements, pongs, windows. */

@@ -118,7 +118,8 @@ class UpgradeJudge {
     // A request that may be refused may be refused by the end of the connection.
     if (spec.expect !== 'well-formed' && answer.how !== 'timeout') return KEPT
     const as = answer.how === 'timeout' ? 'silence' : 'refused'
-    return this.#breach(as, answer.what, { evidence: { cause: answer.how } })
+    const told = as === 'silence' ? `(${answer.what})` : answer.what
+    return this.#breach(as, told, { evidence: { cause: answer.how } })
   }
 
   /** Refusing is always right (RFC 9113 3.1); the request is then served, or refused, in HTTP/1. */
@@ -159,7 +160,8 @@ class UpgradeJudge {
     if (!stream.answered || stream.status! >= 400) {
       const how = stream.answered ? `answered ${stream.status!}` : `not answered: ${session.ending}`
       const silent = session.open && !stream.answered && stream.reset === undefined
-      return this.#breach(silent ? 'silence' : 'refused', `behind the 101 the request is ${how}`)
+      const told = `behind the 101 the request is ${how}`
+      return this.#breach(silent ? 'silence' : 'refused', silent ? `(${told})` : told)
     }
     if (spec.method === 'POST') {
       const verdict = this.#body(stream.body)
