@@ -32,7 +32,7 @@ function note(table: Table, id: string, server: string, verdict: string): void {
 
 async function h2spec(program: string, target: Target, server: string, table: Table, folder: string) {
   const report = join(folder, 'h2spec.xml')
-  await execa(program, ['-h', target.host, '-p', String(target.port), '-j', report], {
+  await execa(program, ['-h', target.host, '-p', String(target.port), '-o', '5', '-j', report], {
     reject: false,
     timeout: LIMIT_MS
   })
@@ -45,7 +45,7 @@ async function h2spec(program: string, target: Target, server: string, table: Ta
     counted.set(suite!, nth)
     const id = `${suite}/${nth}`
     table.titles.set(id, title!)
-    if (rest!.includes('<failure')) note(table, id, server, 'fails')
+    if (rest!.includes('<error')) note(table, id, server, 'fails')
     else if (rest!.includes('<skipped')) note(table, id, server, 'skipped')
   }
 }

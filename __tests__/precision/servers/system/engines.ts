@@ -31,7 +31,8 @@ function nginx(http: string, listen: string, locations: (place: Place) => string
 daemon off;
 worker_processes 1;
 pid ${place.folder}/pid;
-events { worker_connections 2048; }
+worker_rlimit_nofile 20000;
+events { worker_connections 8192; }
 http {
   access_log off;
   error_log ${place.folder}/error.log crit;
