@@ -146,8 +146,10 @@ function tryText(one: Try, index: number, of: number): string[] {
 function shown(transcript: Transcript, kind: 'sent' | 'received'): string {
   const bytes = kind === 'sent' ? transcript.sentBytes() : transcript.receivedBytes()
   if (bytes.length === 0) return 'nothing'
-  const text = readable(bytes.subarray(0, SHOWN))
-  return `${bytes.length} B  ${text}${bytes.length > SHOWN ? ' ...' : ''}`
+  if (bytes.length <= SHOWN) return `${bytes.length} B  ${readable(bytes)}`
+  // Behind an opening handshake it is the end that tells.
+  const [begin, end] = [bytes.subarray(0, SHOWN / 2), bytes.subarray(-SHOWN / 2)]
+  return `${bytes.length} B  ${readable(begin)} ... ${readable(end)}`
 }
 
 function documentOf(

@@ -61,6 +61,8 @@ export const judgingSchema = z.discriminatedUnion('kind', [
     protocol: z.enum(['h2c', 'ws']),
     record: z.looseObject({})
   }),
+  /** One request whose answer breaks a rule of all answers. */
+  z.strictObject({ kind: z.literal('passive') }),
   /** A case that is a program of the suite: it is played by name. */
   z.strictObject({ kind: z.literal('slice') })
 ])

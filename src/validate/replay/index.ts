@@ -1,6 +1,7 @@
 /** Replays a finding: so many tries, each between its twins, judged as the suite judges. */
 import type { Replay } from '../../documents/replay.ts'
 import { Http1Player } from './http1.ts'
+import { PassivePlayer } from './passive.ts'
 import { http1Record } from './read.ts'
 import type { Server } from './server.ts'
 import { SlicePlayer } from './slice.ts'
@@ -12,9 +13,9 @@ export { choiceFor, Server, type ServerChoice } from './server.ts'
 export type { Judged, Try } from './tries.ts'
 
 export function playerFor(server: Server, replay: Replay, signal: AbortSignal): Player {
-  return replay.judge.kind === 'http1'
-    ? new Http1Player(server, replay, http1Record(replay), signal)
-    : new SlicePlayer(server, replay, signal)
+  if (replay.judge.kind === 'http1') return new Http1Player(server, replay, http1Record(replay), signal)
+  if (replay.judge.kind === 'passive') return new PassivePlayer(server, replay, signal)
+  return new SlicePlayer(server, replay, signal)
 }
 
 /** Plays the tries. @param onTry told after each */

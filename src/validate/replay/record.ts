@@ -1,9 +1,11 @@
 /** From a believed finding to its replay file. */
 import { arch, platform, release } from 'node:os'
 import type { Finding } from '../../documents/finding.ts'
-import { REPLAY_VERSION, type Judging, type Replay } from '../../documents/replay.ts'
+import { REPLAY_VERSION, type Judging, type RecordedExchange, type Replay } from '../../documents/replay.ts'
 import type { Target } from '../../target/types.ts'
+import type { CaseInfo } from '../catalogue/about.ts'
 import { http1Cases, type ProtocolCase } from '../catalogue/http1/index.ts'
+import { catalogueInfos, SLICE_OF } from '../catalogue/list.ts'
 import type { Capabilities, FindingDraft } from '../contracts.ts'
 import { exchangeOf, placesOf } from './steps.ts'
 
@@ -19,6 +21,9 @@ export interface Believed {
 /** The verdict depends on how the bytes are cut. */
 export const SEGMENT = 'I-ADV-SEGMENT'
 
+/** Bound of a barrier, ms. */
+const ANSWER_MS = 5000
+
 /** Verdicts of one HTTP/1 exchange, and what befalls others after it. */
 const MESSAGE_PREDICATES = new Set([
   'I-ADV-ACCEPTED',
@@ -30,6 +35,9 @@ const MESSAGE_PREDICATES = new Set([
   SEGMENT
 ])
 
+const PASSIVE = 'passive'
+const REQUEST = /^\S+ \S+ HTTP\/1\.[01]\r\n/
+
 const PLAYED_BY_NAME: ReadonlySet<string> = new Set(['adversarial', 'h2c', 'ws', 'sse'])
 
 /** Why a finding cannot be done again from a file; undefined where it can. */
@@ -38,12 +46,18 @@ function obstacle({ finding, draft }: Believed): string | undefined {
     return 'it is what remains of many clients, measured over time: run validate again'
   if (finding.slice === 'markov')
     return 'it stands on all that the walkers had done before: run validate again with the same seed'
+  if (finding.slice === PASSIVE) {
+    if (draft.sent === undefined || !REQUEST.test(draft.sent.toString('latin1', 0, 2048)))
+      return 'it was no answer of HTTP/1.1 to one request: run validate again'
+    return undefined
+  }
   if (!PLAYED_BY_NAME.has(finding.slice ?? ''))
     return 'it is measured over time and not in one exchange: run validate again'
   return undefined
 }
 
 function judgingOf({ finding, draft }: Believed): Judging {
+  if (finding.slice === PASSIVE) return { kind: 'passive' }
   if (finding.slice === 'adversarial') {
     const record = http1Cases.find(({ id }) => id === finding.case)
     if (record !== undefined && ownPredicates(record).has(finding.predicate))
@@ -71,13 +85,11 @@ export function replayOf(believed: Believed): Replay | string {
   const reason = obstacle(believed)
   if (reason !== undefined) return reason
   const [refapp = 'url', engine = '', arch = ''] = (finding.cell ?? '').split('/')
-  const exchange = draft.wire === undefined ? undefined : exchangeOf(draft.wire)
+  const exchange = draft.wire === undefined ? simpleExchange(draft) : exchangeOf(draft.wire)
   const twin = draft.twin === undefined ? undefined : exchangeOf(draft.twin)
   const judge = judgingOf(believed)
   const authority = authorityOf(draft, target.authority)
-  const right =
-    draft.evidence?.['right'] ??
-    (judge.kind === 'slice' ? undefined : (judge.record['right'] as string | undefined))
+  const right = draft.evidence?.['right'] ?? infoOf(finding)?.right
   return {
     replay_version: REPLAY_VERSION,
     suite_version: facts['suite_version'] ?? 'unknown',
@@ -109,6 +121,26 @@ export function replayOf(believed: Believed): Replay | string {
     authority_at: placesOf(authority, { case: exchange, twin }),
     judge
   }
+}
+
+/** Where only the bytes are known: one connection, one message. */
+function simpleExchange({ sent, received }: FindingDraft): RecordedExchange | undefined {
+  if (sent === undefined || sent.length === 0) return undefined
+  return {
+    steps: [
+      { conn: 0, op: 'connect' },
+      { conn: 0, op: 'send', bytes_b64: sent.toString('base64') },
+      { conn: 0, op: 'read-until', barrier: 'answer', ms: ANSWER_MS }
+    ],
+    received_b64: [(received ?? Buffer.alloc(0)).toString('base64')],
+    ended: ['open']
+  }
+}
+
+function infoOf({ slice, case: id }: Finding): CaseInfo | undefined {
+  return catalogueInfos().find(
+    (info) => info.id === id && (info.protocol === 'passive' ? PASSIVE : SLICE_OF[info.protocol]) === slice
+  )
 }
 
 /** What the bytes name; a server that was started again has another port than the one that was found wrong. */
