@@ -230,7 +230,7 @@ const everything = { ...framing, ...semantics }
 
 /** HTTP/2 has a framing of its own; what answers a malformed message is judged for its framing alone. */
 const looks = ({ extent, request }: Seen): Record<string, Look> => {
-  if (extent === 'h2') return semantics
+  if (extent === 'h2') return request.wellFormed ? semantics : {}
   return extent === 'malformed' || !request.wellFormed ? framing : everything
 }
 

@@ -45,7 +45,9 @@ export function pressureTrials(stream: Stream, random: RandomStream): Trial[] {
 
 /** So many clients with their heads. */
 async function crowdOf(stream: Stream, clients: number): Promise<Subscription[]> {
-  const all = await Promise.all(Array.from({ length: clients }, () => stream.open()))
+  const all = await Promise.all(
+    Array.from({ length: clients }, () => stream.open(undefined, { crowd: true }))
+  )
   await Promise.all(all.map((client) => client.head(stream.bench.patienceMs)))
   for (const client of all) stream.holding.gone.add(client.connection.localPort)
   return all

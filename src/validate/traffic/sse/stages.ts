@@ -23,7 +23,7 @@ export type Reached = { client: Subscription; last?: string } | { not: string }
 /** @throws ConnectFailed */
 export async function reach(stream: Stream, stage: SseStage, random: RandomStream): Promise<Reached> {
   if (stage.id === 'K0' || stage.id === 'K0p') return early(stream, stage, random)
-  const client = await stream.open()
+  const client = await stream.open(undefined, { crowd: stage.clients >= CROWD || stage.bytes !== undefined })
   stream.holding.gone.add(client.connection.localPort)
   try {
     const not = await later(stream, stage, client, random)

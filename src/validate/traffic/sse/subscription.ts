@@ -3,6 +3,7 @@ import { createBrotliDecompress, createGunzip, createInflate, type Gunzip } from
 import { ResponseParser, type HttpResponse, type ParseError } from '../../../wire/http1.ts'
 import { SseParser, type SseEvent } from '../../../wire/sse.ts'
 import type { Connection } from '../../../wire/tcp.ts'
+import { Transcript } from '../../../wire/transcript.ts'
 import type { SseWay } from '../../catalogue/sse/index.ts'
 import type { Watch } from '../../contracts.ts'
 import { wait, type Bench } from '../proof/bench.ts'
@@ -11,6 +12,10 @@ import { Notes } from './notes.ts'
 const LONGEST_MS = 3_600_000
 /** Events kept of a client that reads on and on. */
 const KEPT_EVENTS = 4096
+/** Characters of an event that are kept; published ones may be of megabytes. */
+const KEPT_DATA = 4096
+/** Bytes that are kept of each direction of one client among many. */
+const CROWD_TRANSCRIPT = 4096
 /** Between FIN and the end of the socket, as with a client that closes. */
 const AFTER_FIN_MS = 30
 
@@ -20,6 +25,8 @@ export interface SubscribeOptions {
   lastEventId?: string
   /** Value of Accept; null leaves the field out. Default text/event-stream. */
   accept?: string | null
+  /** One among many: of its bytes only the first are kept. */
+  crowd?: boolean
   /** Value of Accept-Encoding; the coding that the server chooses is undone. */
   coding?: string
 }
@@ -37,6 +44,9 @@ export function subscribeRequest(
   ])
   return method === 'GET' ? head : Buffer.from(head.toString('latin1').replace(/^GET/, method), 'latin1')
 }
+
+/** The begin of a text, in memory of its own. */
+const cut = (text: string): string => Buffer.from(text.slice(0, KEPT_DATA), 'utf16le').toString('utf16le')
 
 const DECODERS: Record<string, () => Pick<Gunzip, 'on' | 'write' | 'destroy'>> = {
   gzip: createGunzip,
@@ -106,7 +116,7 @@ export class Subscription {
 
   /** Opens a connection and sends the request. @throws ConnectFailed */
   static async open(bench: Bench, options: SubscribeOptions): Promise<Subscription> {
-    const connection = await bench.connect()
+    const connection = await bench.connect(options.crowd ? new Transcript(CROWD_TRANSCRIPT) : undefined)
     bench.context.tally.add('sse_sent')
     const subscription = new Subscription(connection, options.method ?? 'GET', bench.context.watch)
     await bench.write(connection, subscribeRequest(bench, options))
@@ -123,7 +133,7 @@ export class Subscription {
   #event(event: SseEvent): void {
     this.count += 1
     this.notes.event(event)
-    this.events.push(event)
+    this.events.push(event.data.length > KEPT_DATA ? { ...event, data: cut(event.data) } : event)
     this.at.push(performance.now())
     if (this.events.length < 2 * KEPT_EVENTS) return
     this.events.splice(0, KEPT_EVENTS)
