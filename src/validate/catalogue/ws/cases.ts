@@ -42,6 +42,9 @@ export function wsCases<P extends WsCase['play']>(play: P): Extract<WsCase, { pl
 
 const OUTCOMES = outcomesSchema.parse(outcomes)
 
+/** Plays that judge the server's own frames. */
+const FRAMED: ReadonlySet<WsCase['play']> = new Set(['frames', 'sequences', 'stream', 'dependent', 'bomb'])
+
 /** Where the outcomes of a case stand in `outcomes.json`. */
 function kindOf(spec: WsCase): string {
   if (spec.play === 'frames') return spec.expect.kind
@@ -51,7 +54,8 @@ function kindOf(spec: WsCase): string {
 
 /** What can be wrong, by symptom, with the severities of the case. @throws Error where the case names a symptom that its kind has not */
 export function outcomesOf(spec: WsCase): Readonly<Record<string, WsOutcome>> {
-  const own = { ...OUTCOMES[kindOf(spec)], ...OUTCOMES.all }
+  const framing = FRAMED.has(spec.play) ? OUTCOMES.framing : {}
+  const own = { ...OUTCOMES[kindOf(spec)], ...framing, ...OUTCOMES.all }
   for (const [symptom, severity] of Object.entries<Severity>(spec.wrong ?? {})) {
     const outcome = own[symptom]
     if (outcome === undefined) throw new Error(`${spec.id}: no symptom is called "${symptom}"`)

@@ -90,6 +90,9 @@ function stepsOf(spec: WsCase): string[] {
         ...(spec.fragment === undefined ? [] : [`in fragments of ${spec.fragment} bytes`]),
         ...(spec.slowMs === undefined ? [] : [`reads nothing for ${spec.slowMs} ms`])
       ]
+    case 'dependent':
+    case 'bomb':
+      return [`${HEAD}; Sec-WebSocket-Extensions: ${spec.offer}`, ...spec.steps]
     default:
       return spec.steps
   }

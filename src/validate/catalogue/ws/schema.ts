@@ -79,7 +79,7 @@ const shared = {
 /** What programs do, a sentence a step. */
 const steps = z.array(z.string()).min(1)
 
-const framesSchema = z.strictObject({
+export const framesSchema = z.strictObject({
   ...shared,
   play: z.literal('frames'),
   /** Sec-WebSocket-Extensions of the handshake. A server that declines makes the case inapplicable. */
@@ -275,5 +275,5 @@ const outcomeSchema = z.strictObject({
   oracle: z.string().regex(/^O\d+$/)
 })
 export type WsOutcome = z.infer<typeof outcomeSchema>
-/** By expectation or play: by symptom, what is wrong. `all` is of every case. */
+/** By expectation or play: by symptom, what is wrong. `all` is of every case, `framing` of those that read frames. */
 export const outcomesSchema = z.record(z.string(), z.record(z.string(), outcomeSchema))
