@@ -97,8 +97,11 @@ function judge(
       // The last id stays with the events that follow.
       (other) => other !== place && Object.values(nonces).some((nonce) => event[other].includes(nonce))
     )
+  // A field that was given twice has the last value.
+  const replaced =
+    !first![place].includes(nonces.n1) && Object.values(nonces).some((nonce) => holds(first!, nonce))
   const stays = place === 'id' ? events.slice(0, 1) : events
-  if (stays.length > 1 || stays.some(outside)) return wrong(entry, 'injected', published, true)
+  if (stays.length > 1 || replaced || stays.some(outside)) return wrong(entry, 'injected', published, true)
   // Where the text has no line end there is none to split it at.
   const splits = entry.wrong.some(({ when }) => when === 'split')
   if (place === 'data' && splits && first!.data.includes(`${nonces.n1}\n`))

@@ -54,7 +54,8 @@ function judge(entry: SseCase, seen: Subscription, stream: Stream): Verdict {
     if (entry.id !== 'subscribe') return inconclusive('no response head')
     return wrong(entry, 'no head', `within ${stream.bench.patienceMs} ms`)
   }
-  const broke = seen.error?.rule === 'truncated' ? undefined : seen.error
+  // What follows the end of the stream is the business of `after-end`.
+  const broke = seen.error?.rule === 'truncated' || seen.complete ? undefined : seen.error
   if (broke !== undefined && entry.id !== 'framing')
     return inconclusive(`the framing broke: ${broke.message}`)
   if (response !== undefined && !seen.established)
