@@ -100,7 +100,10 @@ export interface Tally {
 
 /** The harness's own state, so that a busy machine gives inconclusive and not red. */
 export interface Vitals {
-  /** Longest stall of our own event loop (ms) since the given `performance.now()`. */
+  /**
+   * Longest stall (ms) since the given `performance.now()`: of our own event loop, or of a server that waited for a
+   * processor most of that time.
+   */
   stallSince(since: number): number
 }
 

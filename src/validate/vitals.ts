@@ -1,8 +1,11 @@
-/** How well our own process keeps up, so that a stall of ours is never told of the server. */
+/** How well our own process keeps up, and whether the server gets a processor: a stall of the machine is nobody's fault. */
+import { RunQueue } from '../target/run-queue.ts'
 import type { Vitals } from './contracts.ts'
 
 const EVERY_MS = 20
 const KEPT = 3000
+/** A thread of the server that waited for so large a part of the time was kept from answering. */
+const STARVED_SHARE = 0.4
 
 /** Measures how late a timer fires; keeps the last minute. */
 export class LoopVitals implements Vitals {
@@ -11,8 +14,11 @@ export class LoopVitals implements Vitals {
   readonly #at: number[] = []
   readonly #late: number[] = []
   #last = performance.now()
+  readonly #queue: RunQueue | undefined
 
-  constructor() {
+  /** @param server the process of the server at this moment, where it is known and on this machine */
+  constructor(server?: () => number | undefined) {
+    this.#queue = server === undefined ? undefined : new RunQueue(server)
     this.#timer = setInterval(() => this.#tick(), EVERY_MS)
     this.#timer.unref()
   }
@@ -35,10 +41,17 @@ export class LoopVitals implements Vitals {
     for (let i = this.#at.length - 1; i >= 0 && this.#at[i]! >= since; i--) {
       longest = Math.max(longest, this.#late[i]!)
     }
-    return longest
+    return Math.max(longest, this.#starved(since))
+  }
+
+  /** What a thread of the server waited for a processor since then, where that was most of what it could do, ms. */
+  #starved(since: number): number {
+    const seen = this.#queue?.waitedSince(since)
+    return seen !== undefined && seen.waited >= seen.of * STARVED_SHARE ? seen.waited : 0
   }
 
   stop(): void {
     clearInterval(this.#timer)
+    this.#queue?.stop()
   }
 }

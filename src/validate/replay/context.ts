@@ -19,7 +19,7 @@ export interface Kept {
 export function contextFor(server: Server, replay: Replay, signal: AbortSignal, salt: string): Kept {
   const ledger = new CoverageBook()
   const findings: FindingDraft[] = []
-  const vitals = new LoopVitals()
+  const vitals = new LoopVitals(() => server.target.pid)
   const { refapp, engine, arch } = replay.cell
   const context: SliceContext = {
     cell: `${refapp}/${engine}/${arch}`,
