@@ -16,6 +16,10 @@ export interface Variant {
   each?: string
   /** `{UNITS}`: this text, `{each}` times. */
   unit?: string
+  /** What the twin took just before, ms. */
+  twinMs?: number
+  /** What a pour may send, bytes. */
+  budget?: number
   /** Target of the place that was found, for `{place}`. */
   place?: string
 }

@@ -19,7 +19,7 @@ import { DescriptorCount, NEXT_PATIENCE_MS, PATIENCE_MS } from './census.ts'
 import { playGrowth } from './growth.ts'
 import { playInjection } from './inject.ts'
 import { LACKING, Places } from './places.ts'
-import { playScript, type Seen } from './script.ts'
+import { DEEP_BUDGET, playScript, type Seen } from './script.ts'
 import { draftOf, twinText } from './tell.ts'
 import { playTrial, playVariant, variantsOf, type StepTrial } from './trial.ts'
 import { convict, type StepVerdict, type Wrong } from './verdict.ts'
@@ -152,10 +152,15 @@ export class StepPlayer {
     }
     if (trial === undefined || context.signal.aborted) return 'none'
     if (trial.outage && trial.verdict.kind === 'wrong') await this.#outages.look()
-    const { verdict, seen, variant, before, after } = trial
-    const again = async (): Promise<StepVerdict> =>
-      (await playVariant(this.#stage, entry, variant, before?.ok === true ? before.seen : undefined, random))
-        .verdict
+    const { before, after } = trial
+    let { verdict, seen, variant } = trial
+    const play = (): ReturnType<typeof playVariant> =>
+      playVariant(this.#stage, entry, variant, before?.ok === true ? before.seen : undefined, random)
+    if (verdict.kind === 'wrong' && verdict.fault === 'unbounded') {
+      variant = { ...variant, budget: DEEP_BUDGET }
+      ;({ verdict, seen } = await play())
+    }
+    const again = async (): Promise<StepVerdict> => (await play()).verdict
     const evidence = { twin_before: twinText(before), twin_after: twinText(after) }
     await this.#book.settle(entry, verdict, again, seen, evidence)
     if (trial.elder === 'silent' || trial.elder === 'closed')

@@ -8,11 +8,19 @@ import type { Stage } from '../trial.ts'
 import { Filler, type Asked, type Variant } from './fill.ts'
 import { Line } from './line.ts'
 
-/** What one case may send at most, bytes; a pour ends a little below, with what the head took. */
+/** What one try may send, bytes; a pour ends a little below. */
 const BUDGET = 16 << 20
 const POUR_BUDGET = 15 << 20
+/**
+ * A bound of 16 MiB is one, too: before a server is said to have none, it must have taken so much that the rest
+ * cannot lie in the buffers of two kernels.
+ */
+export const DEEP_BUDGET = 28 << 20
 /** An answer was seen while we write: how long the rest of the write is waited for, ms. */
 const LINGER_MS = 300
+/** A slow server is watched for as long as so many of its twins take, and not longer than this, ms. */
+const TWINS = 10
+const MOST_WATCH_MS = 2000
 /** A heavy message is given so many times the usual limit. */
 const HEAVY = 4
 /** After the budget is spent, how long for a late answer, ms. */
@@ -153,7 +161,8 @@ class Play {
     if ('rst' in step) return line.connection.reset()
     if ('watch' in step) {
       const before = line.answers.length
-      return void (await line.until(() => line.answers.length > before, step.watch))
+      const ms = Math.min(MOST_WATCH_MS, Math.max(step.watch, TWINS * (this.#variant.twinMs ?? 0)))
+      return void (await line.until(() => line.answers.length > before, ms))
     }
     if ('most' in step) {
       const told = line.answers.slice(step.most).some(({ status }) => status !== 408)
@@ -235,7 +244,8 @@ class Play {
     const line = this.#line
     const { answerMs } = this.#stage.limits
     const stopped = (): boolean => line.answers.length > 0 || !line.open
-    while (this.#spent + unit.length <= POUR_BUDGET && !stopped()) {
+    const budget = this.#variant.budget ?? POUR_BUDGET
+    while (this.#spent + unit.length <= budget && !stopped()) {
       this.#spent += unit.length
       // A server that reads no further has a bound, too.
       const taken = await Promise.race([line.write(unit), delay(answerMs, false)])

@@ -112,20 +112,21 @@ export async function playTrial(
   if (!before.ok && before.why === 'gone') before = await twin()
   if (!before.ok)
     return { verdict: unfit(before), variant: first, before, elder: 'none', outage: before.why === 'gone' }
-  const control = before.seen
+  const control = before
 
   const one = async (variant: Variant): Promise<{ verdict: StepVerdict; seen?: Seen; variant: Variant }> => ({
-    ...(await playVariant(stage, entry, variant, control, random)),
+    ...(await playVariant(stage, entry, variant, control.seen, random)),
     variant
   })
+  const paced = variants.map((variant) => ({ ...variant, twinMs: control.ms }))
   const results: Awaited<ReturnType<typeof one>>[] = []
   if (entry.alone === true) {
-    for (const variant of variants) {
+    for (const variant of paced) {
       const result = await one(variant)
       results.push(result)
       if (result.verdict.kind !== 'right') break
     }
-  } else results.push(...(await Promise.all(variants.map(one))))
+  } else results.push(...(await Promise.all(paced.map(one))))
 
   const idle = performance.now() - begun > IDLE_MS
   const asked = elder === undefined ? 'none' : await elder.ask()
