@@ -11,10 +11,10 @@ import {
   type Verdict
 } from '../proof/trial.ts'
 import { controlOf, flood, planOf, reactionOf, type Flooded } from './flood.ts'
-import { PLAYED, type Played } from './flood-played.ts'
+import { PLAYED } from './flood-played.ts'
 import { plain, toldStream, wrongContent, type Ground } from './ground.ts'
 import { convicted, type Spec } from './told.ts'
-import type { Victims } from './victims.ts'
+import type { Served, Victims } from './victims.ts'
 
 /** What a flood came to, for people who compare servers. */
 export type Told = Map<string, string>
@@ -27,30 +27,46 @@ interface Floods {
 
 export function floodTrials(floods: Floods, random: RandomStream): Trial[] {
   const { ground } = floods
-  const trial = (spec: Spec & { group: string }, shoot: () => Promise<Shot>): Trial => ({
+  const trial = (spec: Spec & { group: string }, shoot: (beside: Beside) => Promise<Shot>): Trial => ({
     id: spec.id,
     group: spec.group,
     twin: () => plain(ground),
-    shoot: () => watched(floods, spec, shoot)
+    shoot: async () => {
+      const beside = new Beside(floods)
+      return judged(floods, spec, beside, await shoot(beside))
+    }
   })
   return [
     // Those that wait begin first.
     ...H2C_PLAYED_FLOODS.map((spec) =>
-      trial(spec, async () => played(floods, spec, await PLAYED[spec.id]!(ground, spec)))
+      trial(spec, async (beside) => {
+        const { shot, what } = await PLAYED[spec.id]!(ground, spec, () => beside.look())
+        if (what !== undefined) floods.told.set(spec.id, what)
+        return shot
+      })
     ),
-    ...random.shuffle(H2C_FLOOD_CASES).map((spec) => trial(spec, () => shoot(floods, spec)))
+    ...random.shuffle(H2C_FLOOD_CASES).map((spec) => trial(spec, (beside) => shoot(floods, spec, beside)))
   ]
 }
 
-/** Others are asked for all the time of the flood. */
-async function watched(
-  { ground, victims, told }: Floods,
-  spec: Spec,
-  shoot: () => Promise<Shot>
-): Promise<Shot> {
-  const from = performance.now()
-  const shot = await shoot()
-  const { failed, slowestMs } = await victims.since(from)
+/** Others are asked for all the time of the flood, and once more before its connection is closed. */
+class Beside {
+  readonly #victims: Victims
+  readonly from = performance.now()
+  served: Served | undefined
+
+  constructor({ victims }: Floods) {
+    this.#victims = victims
+  }
+
+  async look(): Promise<void> {
+    this.served = await this.#victims.since(this.from)
+  }
+}
+
+function judged({ ground, told }: Floods, spec: Spec, { served, from }: Beside, shot: Shot): Shot {
+  if (served === undefined) return shot
+  const { failed, slowestMs } = served
   const text = told.get(spec.id)
   if (text !== undefined) told.set(spec.id, `${text}, others within ${slowestMs} ms`)
   if (failed === undefined || ground.bench.stalled(from)) return shot
@@ -58,12 +74,7 @@ async function watched(
   return { ...shot, verdict: convicted(spec, 'others not served', failed, facts) }
 }
 
-function played({ told }: Floods, spec: Spec, { shot, what }: Played): Shot {
-  if (what !== undefined) told.set(spec.id, what)
-  return shot
-}
-
-async function shoot({ ground, told }: Floods, spec: H2cFloodCase): Promise<Shot> {
+async function shoot({ ground, told }: Floods, spec: H2cFloodCase, beside: Beside): Promise<Shot> {
   if (spec.needs === 'body' && ground.post === undefined) return { verdict: inapplicable(ground.noBody) }
   const refused = (await control(ground, spec)) && (await control(ground, spec))
   if (refused) return { verdict: inapplicable(`so few that they must be served are not: ${refused}`) }
@@ -75,7 +86,9 @@ async function shoot({ ground, told }: Floods, spec: H2cFloodCase): Promise<Shot
   tally.add('h2c_flood_units', units)
   tally.max(`h2c_${spec.id.replaceAll('-', '_')}_units`, units)
   try {
-    return { verdict: verdictOf(spec, flooded), transcript: session.connection.transcript }
+    const verdict = verdictOf(spec, flooded)
+    await beside.look()
+    return { verdict, transcript: session.connection.transcript }
   } finally {
     session.destroy()
   }

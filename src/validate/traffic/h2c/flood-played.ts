@@ -18,7 +18,12 @@ export interface Played {
   what?: string
 }
 
-export const PLAYED: Readonly<Record<string, (ground: Ground, spec: H2cPlayedFlood) => Promise<Played>>> = {
+/** Looks whether others are served; called while the connections of the flood are still open. */
+type Look = () => Promise<void>
+
+export const PLAYED: Readonly<
+  Record<string, (ground: Ground, spec: H2cPlayedFlood, look: Look) => Promise<Played>>
+> = {
   'fl-slow-window': slowWindow,
   'fl-cont-rst': resetInBlock,
   'fl-ce-then-idle': errorsThenIdle
@@ -56,7 +61,7 @@ async function opensWholly(ground: Ground): Promise<string | undefined> {
   }
 }
 
-async function slowWindow(ground: Ground, spec: H2cPlayedFlood): Promise<Played> {
+async function slowWindow(ground: Ground, spec: H2cPlayedFlood, look: Look): Promise<Played> {
   const refused = await opensWholly(ground)
   if (refused !== undefined) return unjudged(`a window that opens wholly is not used: ${refused}`)
   const session = await Session.open(ground.bench, CLOSED_WINDOW)
@@ -76,6 +81,7 @@ async function slowWindow(ground: Ground, spec: H2cPlayedFlood): Promise<Played>
       if (!(await session.write(...open.map(({ id }) => windowUpdate(id, 1))))) break
       await session.until(() => session.over, everyMs)
     }
+    await look()
     if (session.fault !== undefined) {
       const { standard, symptom, title } = session.fault
       const verdict = convicted(spec, 'framing', title, { standard, symptom, proof: true })
@@ -87,7 +93,7 @@ async function slowWindow(ground: Ground, spec: H2cPlayedFlood): Promise<Played>
   }
 }
 
-async function resetInBlock(ground: Ground, spec: H2cPlayedFlood): Promise<Played> {
+async function resetInBlock(ground: Ground, spec: H2cPlayedFlood, look: Look): Promise<Played> {
   const block = new HpackEncoder().encode(getFields(ground))
   const whole = await Session.open(ground.bench)
   if (typeof whole === 'string') return { shot: { verdict: inconclusive(whole) } }
@@ -110,6 +116,7 @@ async function resetInBlock(ground: Ground, spec: H2cPlayedFlood): Promise<Playe
     gone += 1
   })
   ground.bench.context.tally.add('h2c_intentional_rst', gone)
+  await look()
   const verdict = gone > 0 ? KEPT : inconclusive('no connection was to be had')
   return { shot: { verdict }, what: `${gone} connections` }
 }
@@ -145,7 +152,7 @@ async function heldFor(serverPort: number, ports: ReadonlySet<number>): Promise<
   return held
 }
 
-async function errorsThenIdle(ground: Ground, spec: H2cPlayedFlood): Promise<Played> {
+async function errorsThenIdle(ground: Ground, spec: H2cPlayedFlood, look: Look): Promise<Played> {
   const { bench } = ground
   const { port } = bench.context.target
   const living = await Session.open(bench)
@@ -185,6 +192,7 @@ async function errorsThenIdle(ground: Ground, spec: H2cPlayedFlood): Promise<Pla
       if (held.length === 0 || performance.now() >= end || bench.aborted) break
       await wait(POLL_MS)
     }
+    await look()
     return judgeHeld(spec, inError, held, perCase)
   } finally {
     living.destroy()

@@ -15,6 +15,8 @@ import { Session } from './session.ts'
 /** Units and bytes between two turns of our own loop. */
 const MOST_BURST = 200
 const BURST_BYTES = 64 * 1024
+/** How many times the patience a flood may take until the request behind it is answered. */
+const WORKED_OFF = 3
 
 export interface Plan {
   opens: readonly H2cFrame[]
@@ -152,7 +154,8 @@ export async function flood(ground: Ground, plan: Plan): Promise<Flooded | strin
   if (reacted()) return { ...flooded, reaction: reactionOf(session), last: undefined }
   const last = plan.ends.length === 0 ? session.request(getFields(ground)) : opened[0]!
   if (plan.ends.length > 0) void session.write(...plan.ends.map((frame) => frameBytes(making, frame)))
-  await session.settle([last])
+  // The server may first work off what it was sent.
+  await session.settle([last], WORKED_OFF * ground.bench.patienceMs)
   return { ...flooded, reaction: reactionOf(session), last }
 }
 
