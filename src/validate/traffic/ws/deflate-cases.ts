@@ -17,8 +17,8 @@ const SERVER_ERROR = 500
 const COMPRESSED = 4
 /** How long a process is looked at while it inflates, ms. */
 const LOOK_MS = 500
-/** Time more for an answer of many mebibytes, ms. */
-const INFLATE_MS = 4000
+/** Time more for the work on many mebibytes, ms. */
+const INFLATE_MS = 6000
 /** Answers up to this size are read and compared, MiB. */
 const READ_MIB = 1
 
@@ -145,6 +145,7 @@ async function bomb(session: Session, spec: WsBombCase, tell: Tell): Promise<Ver
         `${spec.id}: the process grew by ${grown} MiB for ${sent.length} bytes of a message that is not whole`
       )
     connection.reset()
+    await inflated(session)
     return KEPT
   }
   if (spec.sentMiB > READ_MIB) return expanded(session, spec, sent.length, tell)
@@ -162,6 +163,12 @@ function silent({ bench, close, connection }: Session, { title }: WsBombCase, te
   return tell('missing', `${title}: neither the message nor a Close came within ${bench.patienceMs} ms`)
 }
 
+/** So many mebibytes take their time, in which a server of one thread serves nobody: only what lasts is an outage. */
+async function inflated({ bench }: Session): Promise<void> {
+  const end = performance.now() + INFLATE_MS
+  while (performance.now() < end && !bench.aborted) if ((await bench.control()) === undefined) return
+}
+
 /** The begin of an answer shows that all was inflated; more of it would be in our memory too. */
 async function expanded(session: Session, spec: WsBombCase, bytes: number, tell: Tell): Promise<Verdict> {
   const { bench, connection } = session
@@ -170,6 +177,7 @@ async function expanded(session: Session, spec: WsBombCase, bytes: number, tell:
     bench.patienceMs + INFLATE_MS
   )
   connection.reset()
+  await inflated(session)
   if (first === undefined) return silent(session, spec, tell)
   if (first !== 2) return KEPT
   return tell('expanded', `${spec.title} was inflated and answered: ${bytes} bytes were sent`, {

@@ -38,16 +38,21 @@ export const isFlood = (spec: WsFrameCase): boolean => spec.forMs !== undefined
 export function frameTrials(route: Route, random: RandomStream, flood: boolean): Trial[] {
   return wsCases('frames')
     .filter((spec) => isFlood(spec) === flood)
-    .map((spec) => ({
-      id: spec.id,
-      group: spec.group,
-      twin: () => {
-        if (route.unfit !== undefined && PLAIN.has(spec.id)) return opens(route, random)
-        const compressed = spec.offer !== undefined && spec.id !== PLAIN_DEFLATE
-        return compressed && route.noDeflate === undefined ? deflateTwin(route, random) : twin(route, random)
-      },
-      shoot: () => shootFrames(route, spec, random)
-    }))
+    .map((spec) => frameTrial(route, spec, random))
+}
+
+/** One case of frames, of the catalogue or made of one. */
+export function frameTrial(route: Route, spec: WsFrameCase, random: RandomStream): Trial {
+  return {
+    id: spec.id,
+    group: spec.group,
+    twin: () => {
+      if (route.unfit !== undefined && PLAIN.has(spec.id)) return opens(route, random)
+      const compressed = spec.offer !== undefined && spec.id !== PLAIN_DEFLATE
+      return compressed && route.noDeflate === undefined ? deflateTwin(route, random) : twin(route, random)
+    },
+    shoot: () => shootFrames(route, spec, random)
+  }
 }
 
 /** In one segment, then byte by byte: segments have no meaning, so that the verdict must be the same (O9). */

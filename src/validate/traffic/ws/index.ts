@@ -125,7 +125,7 @@ async function remains(
 }
 
 /** Does the route upgrade, is it an echo, and does it compress? Asked three times before it is called none. */
-async function learn(bench: Bench, path: string): Promise<Route> {
+export async function learn(bench: Bench, path: string): Promise<Route> {
   const route: Route = { bench, path }
   const random = bench.context.random.stream('learn')
   let seen = 'not seen'
