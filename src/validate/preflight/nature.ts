@@ -47,13 +47,20 @@ export async function hasty(target: Target, probe: Probe, path: string): Promise
   // All but the empty line that ends the head: no server can know that nothing follows.
   const part = whole.subarray(0, whole.length - 2)
   const [unasked, hurried] = await Promise.all([early(target), early(target, part)])
-  if (unasked !== undefined) return named(`sends ${quoted(unasked)} before it is asked`)
+  // The preface of an HTTP/2 server need not wait for the client's (RFC 9113 3.4).
+  if (unasked !== undefined && !beginsWithSettings(unasked))
+    return named(`sends ${quoted(unasked)} before it is asked`)
   if (hurried === undefined) return undefined
   if (mirrors(hurried, part)) return named('sends back the bytes that it is sent')
   // A refusal of what was sent so far is no haste.
   return /^HTTP\/1\.[01] 2/.test(hurried.toString('latin1', 0, 10))
     ? named(`answers ${quoted(hurried)} before it has read the request`)
     : undefined
+}
+
+/** A SETTINGS frame that acknowledges nothing: length, type 4, no flags, stream 0 (RFC 9113 6.5). */
+function beginsWithSettings(bytes: Buffer): boolean {
+  return bytes.length >= 9 && bytes.readUIntBE(0, 3) % 6 === 0 && bytes.readUIntBE(3, 6) === 0x040000000000
 }
 
 function mirrors(received: Buffer, sent: Buffer): boolean {
