@@ -10,9 +10,10 @@ import type { StopOutcome, Target } from '../target/types.ts'
 import { Forensics } from './aftermath/forensics.ts'
 import { Lives, type Told } from './aftermath/lives.ts'
 import { planOnly, type Ground } from './aftermath/play.ts'
+import { SlowDeath } from './aftermath/slow-death.ts'
 import { coverageOf, propertyFields, tier1Of, verdictOf, type Books } from './cell-report.ts'
 import { CoverageBook, FindingBook, TallyBook, type Believed } from './collector.ts'
-import type { Capabilities, Slice, SliceName } from './contracts.ts'
+import type { Capabilities, FindingDraft, Slice, SliceName } from './contracts.ts'
 import { Watcher } from './oracles/passive/watch.ts'
 import { preflight } from './preflight/index.ts'
 import { processEnded, startProperties, type PropertyReport } from './properties/index.ts'
@@ -57,7 +58,6 @@ export async function runCell(options: CellOptions): Promise<Cell> {
   const name = `${options.refapp}/${options.engine}/${options.arch}`
   const startedAt = new Date()
   const first = await options.start(options.signal)
-  const vitals = new LoopVitals()
   const books: Books = {
     tallies: new Map(options.sliceNames.map((slice) => [slice, new TallyBook()])),
     ledgers: new Map(options.sliceNames.map((slice) => [slice, new CoverageBook()])),
@@ -71,7 +71,9 @@ export async function runCell(options: CellOptions): Promise<Cell> {
   }
   let capabilities: Capabilities | undefined
   let lives: Lives | undefined
+  let slow: SlowDeath | undefined
   const targetNow = (): Target => lives?.target ?? first
+  const vitals = new LoopVitals(() => targetNow().pid)
   const forensics = new Forensics({
     folder: options.incidentsFolder,
     cell: name,
@@ -115,12 +117,16 @@ export async function runCell(options: CellOptions): Promise<Cell> {
     if (nature !== undefined) {
       await planOnly(ground, first, options.slices, nature, (slice) => books.ledgers.get(slice)!)
     } else {
-      lives = livesOf(options, ground, first, books, forensics)
+      lives = livesOf(options, ground, first, books, forensics, (draft) => slow?.holds(draft) ?? false)
       told = await lives.run()
       books.watcher.finish(books.passive)
+      slow = slowDeathOf(options, ground, lives.target, books, told)
       if (!options.signal.aborted) await delay(200)
       lives.loop?.phase('quiet')
+      await slow.look()
       properties = await lives.loop?.finish(!options.signal.aborted)
+      await slow.search()
+      if (properties !== undefined) slow.addTo(properties)
     }
   } catch (error) {
     if (!options.signal.aborted) throw error
@@ -173,7 +179,9 @@ function livesOf(
   ground: Ground,
   target: Target,
   books: Books,
-  forensics: Forensics
+  forensics: Forensics,
+  /** True for a finding that is told later, or not at all. */
+  holds: (draft: FindingDraft) => boolean
 ): Lives {
   /** What the ends of processes were, as predicates: the loop of a later process must not call them well. */
   const ends = new Set<string>()
@@ -206,13 +214,35 @@ function livesOf(
           (books.tallies.get(slice as SliceName)?.get(counter) ?? 0) -
           (before.get(slice as SliceName)?.get(counter) ?? 0),
         reported: () => new Set([...books.findings.all().map(({ finding }) => finding.predicate), ...ends]),
-        report,
+        report: (draft) => {
+          if (!holds(draft)) report(draft)
+        },
         signal: options.signal
       })
     },
     capture: (draft, slice, process) => forensics.suspicion(draft, slice, process),
     onEnd: ({ kind }) => ends.add(kind === 'silent' ? 'I-HANG' : 'I-LIVENESS'),
     log: options.log
+  })
+}
+
+function slowDeathOf(
+  options: CellOptions,
+  ground: Ground,
+  target: Target,
+  books: Books,
+  { before, looks, timeline, restarts }: Told
+): SlowDeath {
+  return new SlowDeath({
+    ground,
+    target,
+    before,
+    looks,
+    timeline,
+    earlier: restarts,
+    start: target.origin === 'launched' ? (signal) => options.start(signal) : undefined,
+    findings: books.findings,
+    note: (text) => void books.notes.push(text)
   })
 }
 

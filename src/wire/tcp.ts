@@ -37,6 +37,10 @@ interface Waiter {
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024)
 const CODES_OF_RESET = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED'])
 
+let lingering = 0
+/** Connections of this process that the peer has closed and we have not. */
+export const lingeringConnections = (): number => lingering
+
 export class Connection {
   readonly transcript: Transcript
   readonly localPort: number
@@ -50,6 +54,8 @@ export class Connection {
   #joined: Buffer = Buffer.alloc(0)
   #state: ConnectionState = 'open'
   #ended = false
+  /** The peer has closed, and we have not. */
+  #lingers = false
   #finished = false
   readonly #waiters = new Set<Waiter>()
 
@@ -63,7 +69,10 @@ export class Connection {
       if (CODES_OF_RESET.has(error.code ?? '')) this.#close('reset', `RST received (${error.code})`)
       else this.#close('reset', `error ${error.code ?? error.message}`)
     })
-    socket.on('close', () => this.#close('eof', 'closed'))
+    socket.on('close', () => {
+      this.#close('eof', 'closed')
+      if (this.#lingers) lingering -= 1
+    })
   }
 
   /** Opens a connection. @throws ConnectFailed */
@@ -139,6 +148,10 @@ export class Connection {
   #close(state: 'eof' | 'reset', note: string): void {
     if (this.#state !== 'open') return
     this.#state = state
+    if (!this.#socket.closed) {
+      this.#lingers = true
+      lingering += 1
+    }
     // What follows our own end is not the peer's.
     if (this.#finished) this.transcript.event(note)
     else this.transcript.event(note, state === 'eof' ? 'peer-fin' : 'peer-rst')

@@ -10,6 +10,7 @@ import type { CataloguePass, FindingDraft, SliceName, Watch } from '../contracts
 import type { PropertyLoop } from '../properties/index.ts'
 import { DeathWatch } from './death-watch.ts'
 import { Inquest } from './inquest.ts'
+import { look, Looks, type Look } from './looks.ts'
 import { play, type Ground } from './play.ts'
 import { comesBack, endOf, successorOf, type End } from './pulse.ts'
 import { accused, isAccusation, type Accusation } from './suspects.ts'
@@ -46,7 +47,10 @@ export interface Told {
   seconds: number
   /** How often the server was started again, or came back by itself. */
   restarts: number
+  /** The newest process and what was seen of it: at rest before the cases, and beside them. */
   timeline: Timeline
+  before: Look | undefined
+  looks: Looks
 }
 
 /** Starts after the first that go on with the cases, and in all. */
@@ -103,11 +107,13 @@ export class Lives {
   async run(): Promise<Told> {
     const { notes, onEnd } = this.#options
     for (let life = 0; ; life++) {
-      const { accusations, timeline, end, diedAt } = await this.#live(life)
+      const { accusations, timeline, before, looks, end, diedAt } = await this.#live(life)
       const told = (): Told => ({
         seconds: (performance.now() - this.#begun) / 1000,
         restarts: this.#restarts,
-        timeline
+        timeline,
+        before,
+        looks
       })
       if (end === undefined) {
         this.#inquest.release(accusations, undefined)
@@ -138,6 +144,8 @@ export class Lives {
   async #live(life: number): Promise<{
     accusations: Accusation[]
     timeline: Timeline
+    before: Look | undefined
+    looks: Looks
     end: End | undefined
     diedAt: number
   }> {
@@ -157,7 +165,10 @@ export class Lives {
     }
     this.#loop?.abandon()
     this.#loop = await this.#options.openLoop(target, (draft) => report('properties', draft))
+    const looks = new Looks(target)
+    const before = target.pid === undefined ? undefined : await look(target)
     this.#loop.phase('load')
+    looks.start()
     const undone = life === 0 ? undefined : this.#undone()
     const ticker = setInterval(() => {
       const sent = tallies.get('markov')?.get('requests_sent') ?? 0
@@ -184,6 +195,7 @@ export class Lives {
       if (cut) notes.push('a slice was cut at the hard end of the cell')
     } finally {
       clearInterval(ticker)
+      looks.stop()
     }
     const end = this.#aborted ? undefined : await this.#lasting(watch, accusations)
     if (end !== undefined) {
@@ -195,7 +207,7 @@ export class Lives {
     // What was told while the process lived on is no matter of its end.
     const fatal = accusations.filter((one) => end?.kind !== 'ended' || one.at >= at - LATE_NEWS_MS)
     for (const one of accusations) if (!fatal.includes(one)) findings.report(one.slice, one.draft)
-    return { accusations: fatal, timeline, end, diedAt: at }
+    return { accusations: fatal, timeline, before, looks, end, diedAt: at }
   }
 
   /** The end of a process; a silence that no slice told of is waited out. */

@@ -83,9 +83,9 @@ function contextOf({ name }: Slice, signal: AbortSignal, ground: Ground, plan: P
   const { timeline } = plan
   const ledger = plan.ledger(name)
   const booked =
-    (book: (caseId: string, reason: string) => void) =>
+    (played: boolean, book: (caseId: string, reason: string) => void) =>
     (caseId: string, reason = ''): void => {
-      timeline.booked(name, caseId)
+      timeline.booked(name, caseId, played)
       book(caseId, reason)
     }
   return {
@@ -104,10 +104,10 @@ function contextOf({ name }: Slice, signal: AbortSignal, ground: Ground, plan: P
     tally: plan.tally(name),
     ledger: {
       plan: (id, group) => ledger.plan(id, group),
-      exercised: booked((id) => ledger.exercised(id)),
-      inapplicable: booked((id, reason) => ledger.inapplicable(id, reason)),
-      leaveOut: booked((id) => ledger.leaveOut(id)),
-      inconclusive: booked((id, reason) => ledger.inconclusive(id, reason))
+      exercised: booked(true, (id) => ledger.exercised(id)),
+      inapplicable: booked(false, (id, reason) => ledger.inapplicable(id, reason)),
+      leaveOut: booked(false, (id) => ledger.leaveOut(id)),
+      inconclusive: booked(true, (id, reason) => ledger.inconclusive(id, reason))
     },
     vitals: ground.vitals,
     watch: plan.watch,

@@ -18,6 +18,10 @@ export const keyOf = ({ slice, id }: CaseName): string => `${slice}/${id}`
 
 /** Tries that are kept; a soak has millions. */
 const MOST = 20_000
+/** A try that was never booked has ended by then, ms. */
+const LONGEST_TRY_MS = 8000
+/** How long a try took that nobody timed, ms. */
+const UNTOLD_MS = 2000
 
 export class Timeline {
   #tries: Try[] = []
@@ -31,17 +35,21 @@ export class Timeline {
     this.#open.set(key, [...(this.#open.get(key) ?? []), one])
   }
 
-  /** The verdict over a case ends its tries. One that never said when it began did so at some time before. */
-  booked(slice: SliceName, id: string): void {
+  /** The verdict over a case ends its tries. One that was played and never said when it began did so not long before. */
+  booked(slice: SliceName, id: string, played: boolean): void {
     const key = keyOf({ slice, id })
     const now = performance.now()
-    for (const one of this.#open.get(key) ?? []) one.to = now
+    const open = this.#open.get(key)
+    if (open === undefined && played) this.#tries.push({ slice, id, from: now - UNTOLD_MS, to: now })
+    for (const one of open ?? []) one.to = now
     this.#open.delete(key)
   }
 
   /** Tries that were on their way at some time between the two. */
   during(from: number, to: number): Try[] {
-    return this.#tries.filter((one) => one.from <= to && one.to >= from)
+    return this.#tries
+      .filter((one) => one.from <= to && Math.min(one.to, one.from + LONGEST_TRY_MS) >= from)
+      .map((one) => ({ ...one, to: Math.min(one.to, one.from + LONGEST_TRY_MS) }))
   }
 
   /** Every case that was begun, in the order of its first try. */

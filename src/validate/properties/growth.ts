@@ -17,12 +17,12 @@ function valueOf(sample: Sample, key: Measured): number | undefined {
   return value - (sample.established ?? 0)
 }
 
-/** The samples under load. Where walkers ran, only while they did: the slices' last cases are no steady load. */
+/** The samples while walkers ran: the cases of the other slices are no steady load. */
 function underLoad(samples: readonly Sample[]): Sample[] {
   const load = samples.filter(({ phase }) => phase === 'load')
   const most = load.at(-1)?.walker_requests ?? 0
   const done = load.findIndex(({ walker_requests: count }) => most > 0 && count >= most)
-  return done < 0 ? load : load.slice(0, done + 1)
+  return done < 0 ? [] : load.slice(0, done + 1)
 }
 
 function series(samples: readonly Sample[], key: Measured): Point[] {
@@ -49,6 +49,10 @@ function missingOf({ missing, missingProcess }: Observed, key: Measured): string
 }
 
 function judgeGrowth(observed: Observed, key: Measured, budget: Budget, kept: boolean): Judgement {
+  if (!observed.samples.some((sample) => sample[key] !== undefined))
+    return { state: 'not-instrumented', detail: missingOf(observed, key) }
+  if (underLoad(observed.samples).length === 0)
+    return { state: 'by-design', detail: 'no walkers ran: the cases alone are no steady load' }
   const all = series(observed.samples, key)
   if (all.length === 0) return { state: 'not-instrumented', detail: missingOf(observed, key) }
   const points = all.slice(Math.floor(all.length * WARM_UP))

@@ -1,0 +1,70 @@
+/** What a server may lose with each play of a case, and from which growth on it is told. */
+import type { Gauge } from './looks.ts'
+
+const MIB = 1 << 20
+
+export interface Quantity {
+  predicate: 'I-CASE-FD' | 'I-CASE-THREADS' | 'I-CASE-RSS' | 'I-CASE-CPU'
+  gauge: Gauge
+  /** What the property says where all is well. */
+  title: string
+  /** What is left with each play, in words. */
+  what: string
+  /** Above the level from before the cases, at rest: a reason to look for a case. */
+  surplus(before: number): number
+  /** Growth with one batch of plays that counts, and of all batches together. */
+  batch: number
+  total: number
+  text(value: number): string
+  /** Findings of the property loop that tell of the same. */
+  also: readonly string[]
+}
+
+const count = (value: number): string => String(Math.round(value))
+
+export const QUANTITIES: readonly Quantity[] = [
+  {
+    predicate: 'I-CASE-CPU',
+    gauge: 'cpu',
+    title: 'with no client left, no case keeps the processor busy',
+    what: 'a core is kept busy though no client is left',
+    surplus: () => 0.5,
+    batch: 0.5,
+    total: 0.5,
+    text: (value) => value.toFixed(2),
+    also: []
+  },
+  {
+    predicate: 'I-CASE-THREADS',
+    gauge: 'threads',
+    title: 'no case leaves threads or processes behind',
+    what: 'threads are left behind',
+    surplus: () => 2,
+    batch: 1,
+    total: 3,
+    text: count,
+    also: []
+  },
+  {
+    predicate: 'I-CASE-FD',
+    gauge: 'descriptors',
+    title: 'no case leaves descriptors open',
+    what: 'descriptors stay open',
+    surplus: () => 0,
+    batch: 1,
+    total: 3,
+    text: count,
+    also: ['I-FD-1', 'I-FD-2']
+  },
+  {
+    predicate: 'I-CASE-RSS',
+    gauge: 'rss',
+    title: 'no case makes resident memory grow with each play',
+    what: 'resident memory grows',
+    surplus: (before) => Math.max(160 * MIB, 1.5 * before),
+    batch: MIB,
+    total: 24 * MIB,
+    text: (value) => `${(value / MIB).toFixed(1)} MiB`,
+    also: ['I-MEM-4', 'I-MEM-1']
+  }
+]
