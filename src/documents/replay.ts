@@ -56,11 +56,7 @@ export const judgingSchema = z.discriminatedUnion('kind', [
   /** One HTTP/1 message: the whole case, with template, twin and rules. */
   z.strictObject({ kind: z.literal('http1'), record: z.looseObject({}), sent_as: z.string() }),
   /** A list of frames behind the plain opening of a connection: the whole case. */
-  z.strictObject({
-    kind: z.literal('frames'),
-    protocol: z.enum(['h2c', 'ws']),
-    record: z.looseObject({})
-  }),
+  z.strictObject({ kind: z.literal('frames'), protocol: z.literal('ws'), record: z.looseObject({}) }),
   /** One request whose answer breaks a rule of all answers. */
   z.strictObject({ kind: z.literal('passive') }),
   /** A case that is a program of the suite: it is played by name. */

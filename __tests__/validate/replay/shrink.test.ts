@@ -105,12 +105,26 @@ test('of a valid message no body becomes a request of its own', async () => {
   )
   const { shrunk } = await shrink(entry, (message) => message.includes('n=3'))
   expect(text(shrunk.entry.sends)).toBe(
-    `GET /g?n=1 HTTP/1.1\r\nHost: h:1\r\nContent-Length:${VALUES.evil.length}\r\n\r\n${VALUES.evil}`
+    `GET /g?n=1 HTTP/1.1\r\nHost: h:1\r\nContent-Length: ${VALUES.evil.length}\r\n\r\n${VALUES.evil}`
+  )
+})
+
+test('of a valid message what its twin does not have stays: without it the server would do right', async () => {
+  const entry = entryOf(
+    '{G}Connection: close\r\nX-A: b\r\n\r\n{CAN}',
+    '{G}Connection: keep-alive\r\nX-A: b\r\n\r\n{CAN}'
+  )
+  const { shrunk } = await shrink(entry, (message) => message.includes('n=2'))
+  expect(text(shrunk.entry.sends)).toBe(
+    `GET /g?n=1 HTTP/1.1\r\nHost: h:1\r\nConnection: close\r\n\r\n${VALUES.canary}`
   )
 })
 
 test('runs of characters and of field lines shrink to what is needed', async () => {
-  const entry = entryOf('GET {path}?{a*100000} HTTP/1.1\r\nHost: {host}\r\n{fields*500}\r\n', '{G}\r\n')
+  const entry = entryOf(
+    'GET {path}?{a*100000} HTTP/1.1\r\nHost: {host}\r\n{fields*500}\r\n',
+    '{G}{fields*500}\r\n'
+  )
   const { shrunk, asked } = await shrink(entry, (message) => (message.match(/a/g) ?? []).length >= 4000)
   expect(shrunk.entry.sends).not.toContain('fields')
   const length = text(shrunk.entry.sends).length

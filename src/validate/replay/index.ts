@@ -1,8 +1,9 @@
 /** Replays a finding: so many tries, each between its twins, judged as the suite judges. */
 import type { Replay } from '../../documents/replay.ts'
+import { WsFramesPlayer } from './frames.ts'
 import { Http1Player } from './http1.ts'
 import { PassivePlayer } from './passive.ts'
-import { http1Record } from './read.ts'
+import { framesRecord, http1Record } from './read.ts'
 import type { Server } from './server.ts'
 import { SlicePlayer } from './slice.ts'
 import { judgeTries, type Judged, type Player, type Try } from './tries.ts'
@@ -15,6 +16,9 @@ export type { Judged, Try } from './tries.ts'
 export function playerFor(server: Server, replay: Replay, signal: AbortSignal): Player {
   if (replay.judge.kind === 'http1') return new Http1Player(server, replay, http1Record(replay), signal)
   if (replay.judge.kind === 'passive') return new PassivePlayer(server, replay, signal)
+  // Only what was made smaller is not the case of that name.
+  if (replay.judge.kind === 'frames' && replay.shrunk !== undefined)
+    return new WsFramesPlayer(server, replay, framesRecord(replay), signal)
   return new SlicePlayer(server, replay, signal)
 }
 

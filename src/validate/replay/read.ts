@@ -6,6 +6,8 @@ import { parseReplay, ReplayProblem, type Replay } from '../../documents/replay.
 import { UserError } from '../../kit/errors.ts'
 import { codeOf } from '../../kit/files.ts'
 import type { ProtocolCase } from '../catalogue/http1/index.ts'
+import type { WsFrameCase } from '../catalogue/ws/index.ts'
+import { framesSchema } from '../catalogue/ws/schema.ts'
 import { caseSchema } from '../catalogue/http1/schema.ts'
 
 const WHY: Record<string, string> = {
@@ -68,4 +70,10 @@ export function http1Record(replay: Replay): ProtocolCase {
       }
     }
   }
+}
+
+/** The WebSocket frames of a file. @throws UserError */
+export function framesRecord(replay: Replay): WsFrameCase {
+  if (replay.judge.kind !== 'frames') throw new TypeError('no list of frames')
+  return recordOf(framesSchema, replay, replay.judge.record)
 }

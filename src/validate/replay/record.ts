@@ -6,6 +6,7 @@ import type { Target } from '../../target/types.ts'
 import type { CaseInfo } from '../catalogue/about.ts'
 import { http1Cases, type ProtocolCase } from '../catalogue/http1/index.ts'
 import { catalogueInfos, SLICE_OF } from '../catalogue/list.ts'
+import { wsCases } from '../catalogue/ws/index.ts'
 import type { Capabilities, FindingDraft } from '../contracts.ts'
 import { exchangeOf, placesOf } from './steps.ts'
 
@@ -62,6 +63,10 @@ function judgingOf({ finding, draft }: Believed): Judging {
     const record = http1Cases.find(({ id }) => id === finding.case)
     if (record !== undefined && ownPredicates(record).has(finding.predicate))
       return { kind: 'http1', record: { ...record }, sent_as: String(draft.evidence?.['sent_as'] ?? 'whole') }
+  }
+  if (finding.slice === 'ws') {
+    const record = wsCases('frames').find(({ id }) => id === finding.case)
+    if (record !== undefined) return { kind: 'frames', protocol: 'ws', record: { ...record } }
   }
   return { kind: 'slice' }
 }

@@ -3,7 +3,7 @@ import type { Replay } from '../../documents/replay.ts'
 import { UserError } from '../../kit/errors.ts'
 import { SLICES, type SliceName } from '../contracts.ts'
 import { slicesFor } from '../traffic/index.ts'
-import { contextFor } from './context.ts'
+import { contextFor, type Kept } from './context.ts'
 import type { Server } from './server.ts'
 import type { Player, Try } from './tries.ts'
 
@@ -20,7 +20,6 @@ export class SlicePlayer implements Player {
   }
 
   async once(): Promise<Try> {
-    const { predicate, case: id } = this.#replay
     const [slice] = slicesFor([this.#name()], this.#server.capabilities, undefined)
     const kept = contextFor(this.#server, this.#replay, this.#signal, `${(this.#count += 1)}`)
     const begun = performance.now()
@@ -29,38 +28,7 @@ export class SlicePlayer implements Player {
     } finally {
       kept.close()
     }
-    const ms = performance.now() - begun
-    const finding =
-      kept.findings.find((one) => one.case === id && one.predicate === predicate) ??
-      kept.findings.find((one) => one.case === id)
-    if (finding !== undefined) {
-      const same = finding.predicate === predicate
-      return {
-        outcome: same ? 'reproduced' : 'other',
-        text: `${same ? '' : `${finding.predicate}: `}${finding.title}`,
-        severity: finding.severity,
-        ms,
-        ...(finding.wire === undefined ? {} : { wire: finding.wire }),
-        ...(finding.twin === undefined ? {} : { twin: finding.twin })
-      }
-    }
-    return { ...this.#unseen(kept.ledger), ms }
-  }
-
-  #unseen(ledger: ReturnType<typeof contextFor>['ledger']): Pick<Try, 'outcome' | 'text'> {
-    const { whole } = ledger.summary('stopped before it was reached')
-    const own = ({ case: id }: { case: string }): boolean => id === this.#replay.case
-    const inapplicable = whole.inapplicable.find(own)
-    if (inapplicable !== undefined) return { outcome: 'inapplicable', text: inapplicable.reason }
-    const inconclusive = whole.inconclusive.find(own)
-    if (inconclusive !== undefined) return { outcome: 'inconclusive', text: inconclusive.reason }
-    if (whole.exercised > 0) return { outcome: 'right', text: 'the server did right' }
-    throw new UserError({
-      where: this.#replay.case,
-      what: `the slice ${this.#replay.slice} of this suite has no such case`,
-      why: `the file is of version ${this.#replay.suite_version}`,
-      fix: 'use the suite that wrote it, or run validate again'
-    })
+    return { ...tryOf(kept, this.#replay), ms: performance.now() - begun }
   }
 
   #name(): SliceName {
@@ -76,4 +44,37 @@ export class SlicePlayer implements Player {
   close(): void {
     // Each run of a slice closes what it opened.
   }
+}
+
+/** What the findings and the book of a try say of the case. @throws UserError where the suite has no such case */
+export function tryOf({ findings, ledger }: Kept, replay: Replay): Omit<Try, 'ms'> {
+  const { predicate, case: id } = replay
+  const finding =
+    findings.find((one) => one.case === id && one.predicate === predicate) ??
+    findings.find((one) => one.case === id)
+  if (finding !== undefined) {
+    const same = finding.predicate === predicate
+    return {
+      outcome: same ? 'reproduced' : 'other',
+      text: `${same ? '' : `${finding.predicate}: `}${finding.title}`,
+      severity: finding.severity,
+      // It was repeated before it was told.
+      proof: true,
+      ...(finding.wire === undefined ? {} : { wire: finding.wire }),
+      ...(finding.twin === undefined ? {} : { twin: finding.twin })
+    }
+  }
+  const { whole } = ledger.summary('stopped before it was reached')
+  const own = (line: { case: string }): boolean => line.case === id
+  const inapplicable = whole.inapplicable.find(own)
+  if (inapplicable !== undefined) return { outcome: 'inapplicable', text: inapplicable.reason }
+  const inconclusive = whole.inconclusive.find(own)
+  if (inconclusive !== undefined) return { outcome: 'inconclusive', text: inconclusive.reason }
+  if (whole.exercised > 0) return { outcome: 'right', text: 'the server did right' }
+  throw new UserError({
+    where: id,
+    what: `the slice ${replay.slice} of this suite has no such case`,
+    why: `the file is of version ${replay.suite_version}`,
+    fix: 'use the suite that wrote it, or run validate again'
+  })
 }

@@ -1,13 +1,16 @@
 /** Makes a finding smaller while everything that makes it a finding still holds. */
-import type { Replay } from '../../../documents/replay.ts'
+import type { Judging, Replay } from '../../../documents/replay.ts'
 import { UserError } from '../../../kit/errors.ts'
-import { noncesOf, valuesOf } from '../../traffic/adversarial/scene.ts'
 import { RandomStreams } from '../../../kit/random.ts'
+import type { WsFrameCase } from '../../catalogue/ws/index.ts'
+import { noncesOf, valuesOf } from '../../traffic/adversarial/scene.ts'
+import { WsFramesPlayer } from '../frames.ts'
 import { Http1Player } from '../http1.ts'
-import { http1Record } from '../read.ts'
+import { framesRecord, http1Record } from '../read.ts'
 import type { Server } from '../server.ts'
 import { exchangeOf, placesOf } from '../steps.ts'
 import type { Player, Try } from '../tries.ts'
+import { framesObstacle, shrinkFrames } from './frames.ts'
 import { shrinkMessage, type Candidate } from './message.ts'
 
 /** Of a finding whose evidence is a silence or an outage, so many sightings in a row. */
@@ -39,94 +42,148 @@ export async function shrinkFinding(
   options: ShrinkOptions
 ): Promise<ShrinkResult> {
   refuseProgram(replay)
+  const search = new Search(server, replay, options)
+  const { judge, small } = await (replay.judge.kind === 'frames'
+    ? ofFrames(server, replay, options, search)
+    : ofMessage(server, replay, options, search))
+  const { bytesBefore, bytesAfter, claim } = small
+  const { tries, last } = search
+  const exchange = last?.wire === undefined ? undefined : exchangeOf(last.wire)
+  const twin = last?.twin === undefined ? undefined : exchangeOf(last.twin)
+  const { authority } = server.target
+  const routes = Object.entries(server.capabilities.routes).map(([kind, { path }]) => [kind, path])
+  return {
+    ...{ bytesBefore, bytesAfter, tries, claim },
+    replay: {
+      ...replay,
+      server: {
+        ...replay.server,
+        url: `http://${authority}`,
+        authority,
+        routes: Object.fromEntries(routes) as Record<string, string>
+      },
+      ...(exchange === undefined ? {} : { exchange }),
+      ...(twin === undefined ? {} : { twin }),
+      authority_at: placesOf(authority, { case: exchange, twin }),
+      judge,
+      shrunk: { bytes_before: bytesBefore, bytes_after: bytesAfter, tries, claim }
+    }
+  }
+}
+
+interface Small {
+  judge: Judging
+  small: { bytesBefore: number; bytesAfter: number; claim: string }
+}
+
+async function ofMessage(
+  server: Server,
+  replay: Replay,
+  { signal }: ShrinkOptions,
+  search: Search
+): Promise<Small> {
   const entry = http1Record(replay)
-  const player = new Http1Player(server, replay, entry, options.signal)
+  const player = new Http1Player(server, replay, entry, signal)
   try {
     const scene = await player.scene()
     if (typeof scene === 'string')
       throw new UserError({ where: server.name, what: scene, fix: 'name the routes: --route KIND=PATH' })
     const start: Candidate = { entry, how: player.how }
-    let tries = 0
-    let bytes = 0
-    let last: Try | undefined
-    const holds = async (candidate: Candidate): Promise<boolean> => {
+    const holds = (candidate: Candidate): Promise<boolean> => {
       player.change(candidate.entry, candidate.how)
-      const seen = await stillThere(player, replay, options.signal, () => (tries += 1))
-      if (seen !== undefined) last = seen
-      options.onTry?.(tries, bytes)
-      return seen !== undefined
+      return search.holds(player)
     }
-    let found = false
-    for (let i = 0; i < FIRST_TRIES && !found; i++) found = await holds(start)
-    if (!found) throw notHere(replay, server)
+    await search.mustHold(() => holds(start))
     const values = valuesOf(scene, noncesOf(new RandomStreams(replay.seed).stream('shrink')))
-    const shrunk = await shrinkMessage(start, {
-      values,
-      holds,
-      over: () => tries >= options.tries || options.signal.aborted,
-      onSmaller: (size) => void (bytes = size)
-    })
-    const { bytesBefore, bytesAfter, claim } = shrunk
-    const exchange = last?.wire === undefined ? undefined : exchangeOf(last.wire)
-    const twin = last?.twin === undefined ? undefined : exchangeOf(last.twin)
-    const { authority } = server.target
-    const routes = Object.entries(server.capabilities.routes).map(([kind, { path }]) => [kind, path])
-    return {
-      bytesBefore,
-      bytesAfter,
-      tries,
-      claim,
-      replay: {
-        ...replay,
-        server: {
-          ...replay.server,
-          url: `http://${authority}`,
-          authority,
-          routes: Object.fromEntries(routes) as Record<string, string>
-        },
-        ...(exchange === undefined ? {} : { exchange }),
-        ...(twin === undefined ? {} : { twin }),
-        authority_at: placesOf(authority, { case: exchange, twin }),
-        judge: { kind: 'http1', record: { ...shrunk.entry }, sent_as: shrunk.how },
-        shrunk: { bytes_before: bytesBefore, bytes_after: bytesAfter, tries, claim }
-      }
-    }
+    const small = await shrinkMessage(start, { values, holds, ...search.bounds })
+    return { small, judge: { kind: 'http1', record: { ...small.entry }, sent_as: small.how } }
   } finally {
     player.close()
   }
 }
 
-/** @throws UserError for a case that has no message of its own */
+async function ofFrames(
+  server: Server,
+  replay: Replay,
+  { signal }: ShrinkOptions,
+  search: Search
+): Promise<Small> {
+  const spec = framesRecord(replay)
+  const player = new WsFramesPlayer(server, replay, spec, signal)
+  const holds = (candidate: WsFrameCase): Promise<boolean> => {
+    player.change(candidate)
+    return search.holds(player)
+  }
+  await search.mustHold(() => holds(spec))
+  const small = await shrinkFrames(spec, { holds, ...search.bounds })
+  return { small, judge: { kind: 'frames', protocol: 'ws', record: { ...small.spec } } }
+}
+
+/** Counts the tries and keeps the last that showed the finding. */
+class Search {
+  readonly #server: Server
+  readonly #replay: Replay
+  readonly #options: ShrinkOptions
+  #bytes = 0
+  tries = 0
+  last: Try | undefined
+
+  constructor(server: Server, replay: Replay, options: ShrinkOptions) {
+    this.#server = server
+    this.#replay = replay
+    this.#options = options
+  }
+
+  get bounds(): { over(): boolean; onSmaller(bytes: number): void } {
+    const { tries, signal } = this.#options
+    return {
+      over: () => this.tries >= tries || signal.aborted,
+      onSmaller: (bytes) => void (this.#bytes = bytes)
+    }
+  }
+
+  /** One sighting where the bytes prove it, else so many in a row. A server that has ended is started again. */
+  async holds(player: Player): Promise<boolean> {
+    const { signal, onTry } = this.#options
+    for (let i = 0; i < UNPROVEN_TRIES; i++) {
+      if (signal.aborted) return false
+      if (this.#server.target.exit() !== undefined) await this.#server.restart()
+      this.tries += 1
+      const one = await player.once()
+      onTry?.(this.tries, this.#bytes)
+      if (one.outcome !== 'reproduced' || one.severity !== this.#replay.severity) return false
+      this.last = one
+      if (one.proof === true) return true
+    }
+    return true
+  }
+
+  async mustHold(start: () => Promise<boolean>): Promise<void> {
+    for (let i = 0; i < FIRST_TRIES; i++) if (await start()) return
+    throw new UserError({
+      where: this.#replay.case,
+      what: `the finding does not show itself on ${this.#server.name}: there is nothing to make smaller`,
+      fix: 'name the server on which replay reproduces it'
+    })
+  }
+}
+
+/** @throws UserError for a case that has no message of its own, or whose message is all that it is */
 export function refuseProgram(replay: Replay): void {
-  if (replay.judge.kind === 'http1') return
+  const { kind } = replay.judge
+  if (kind === 'http1') return
+  const reason =
+    kind === 'frames'
+      ? framesObstacle(framesRecord(replay))
+      : kind === 'passive'
+        ? 'it is about the answer and not about the request'
+        : replay.slice === 'h2c'
+          ? 'frames of HTTP/2 stand on each other, and this suite has no reader that says which of them are still wrong'
+          : 'it is a program of the suite and not one message'
+  if (reason === undefined) return
   throw new UserError({
     where: replay.case,
-    what: 'it is a program of the suite and not one message: it cannot be made smaller',
+    what: `it cannot be made smaller: ${reason}`,
     fix: 'replay it as it is'
-  })
-}
-
-/** The last of the tries that show it; undefined where one of them does not. */
-async function stillThere(
-  player: Player,
-  { severity }: Replay,
-  signal: AbortSignal,
-  tried: () => void
-): Promise<Try | undefined> {
-  for (let i = 0; i < UNPROVEN_TRIES; i++) {
-    if (signal.aborted) return undefined
-    tried()
-    const one = await player.once()
-    if (one.outcome !== 'reproduced' || one.severity !== severity) return undefined
-    if (one.proof === true || i === UNPROVEN_TRIES - 1) return one
-  }
-  return undefined
-}
-
-function notHere(replay: Replay, server: Server): UserError {
-  return new UserError({
-    where: replay.case,
-    what: `the finding does not show itself on ${server.name}: there is nothing to make smaller`,
-    fix: 'name the server on which replay reproduces it'
   })
 }

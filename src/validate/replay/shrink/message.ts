@@ -155,7 +155,8 @@ class Shrinker {
       for (let i = 1; i + count <= linesOf(this.#pair.sends).length;) {
         if (this.#search.over()) return
         const lines = linesOf(this.#pair.sends)
-        const taken = await this.#either(without(this.#pair, lines[i]![0], lines[i + count - 1]![1]))
+        const [from, to] = [lines[i]![0], lines[i + count - 1]![1]]
+        const taken = !this.#isEssence(from, to) && (await this.#either(without(this.#pair, from, to)))
         if (!taken) i += 1
       }
     }
@@ -185,9 +186,23 @@ class Shrinker {
         const kept = this.#protected()
         const touches = kept.find(([from, to]) => at < to && at + count > from)
         if (touches !== undefined) at = touches[1]
+        else if (this.#isEssence(at, at + count)) at += 1
         else if (!(await this.#either(without(this.#pair, at, at + count)))) at += 1
       }
     }
+  }
+
+  /**
+   * Of a message in which the strict reader sees no fault, the lines that its twin does not have are the case itself:
+   * without them the message would be one that is rightly served.
+   */
+  #isEssence(from: number, to: number): boolean {
+    if (this.#claim.says !== 'valid') return false
+    const { sends, twin } = this.#pair
+    const known = new Set(linesOf(twin).map(([begin, end]) => twin.slice(begin, end).join('')))
+    return linesOf(sends).some(
+      ([begin, end]) => begin < to && end > from && !known.has(sends.slice(begin, end).join(''))
+    )
   }
 
   #protected(): [number, number][] {
