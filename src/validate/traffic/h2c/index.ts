@@ -27,7 +27,7 @@ import { Victims } from './victims.ts'
 
 const LANES = 12
 /** Hundreds of streams beside each other would measure our own machine. */
-const HEAVY_LANES = 4
+const HEAVY_LANES = 2
 const BETWEEN_ROUNDS_MS = 250
 /** Cases of a later round. */
 const LATER = 24
