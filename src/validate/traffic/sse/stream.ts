@@ -8,6 +8,8 @@ import { Subscription, type SubscribeOptions } from './subscription.ts'
 /** How long the first events are waited for, ms. */
 const FIRST_EVENTS_MS = 4000
 const FIRST_EVENTS = 5
+/** After them, how long the end of a stream is looked for, ms. */
+const END_MS = 100
 
 export interface StreamFacts {
   /** Usual time between events, ms; undefined where none came. */
@@ -75,6 +77,7 @@ export class Stream {
     const { tally } = this.bench.context
     const first = await this.open()
     await first.until(() => first.count >= FIRST_EVENTS, FIRST_EVENTS_MS)
+    await first.until(() => first.complete, END_MS)
     if (first.established) tally.add('sse_established')
     const gaps = first.at.slice(1).map((at, i) => at - first.at[i]!)
     const numbers = numbersOf(first)
@@ -95,6 +98,7 @@ export class Stream {
   /** A witness that the server left without the end of its framing is a stream cut off. */
   #ended(witness: Subscription): void {
     if (witness.established && !witness.complete && witness.connection.state !== 'open') this.cuts += 1
+    if (witness.complete) this.facts.finite = true
     this.count(witness)
     // Its other half is ours to close.
     witness.close()
