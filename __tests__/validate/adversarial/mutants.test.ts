@@ -3,7 +3,7 @@ import { afterAll, expect, test } from '@jest/globals'
 import { http1Switches } from '../../fixture/http1-switches.ts'
 import { playMutants } from '../mutants.ts'
 import { playFixture, type PlayOptions } from '../play.ts'
-import { messageIds, messageSlice } from './messages.ts'
+import { messageIds, messageSlice, wholeSlice } from './messages.ts'
 
 /** What they break shows only where a message comes in several segments. */
 const isCut = (name: string): boolean => name.startsWith('h1-seg-')
@@ -14,7 +14,7 @@ const switches = http1Switches
   .filter(({ breaks }) => breaks.length > 0)
 
 playMutants({
-  slice: messageSlice,
+  slice: wholeSlice,
   switches: switches.filter(({ name }) => !isCut(name)),
   unrepeated: ['h1-hang-all'],
   told: {
@@ -59,7 +59,7 @@ playMutants({
 
 /** Few cases, so that each comes in each segmentation within the time. */
 const FEW: PlayOptions = {
-  forMs: 4000,
+  forMs: 8000,
   only: [
     'ctl-get',
     'ctl-post-cl',
@@ -84,7 +84,7 @@ test.concurrent.each(
 )(
   '%s shows in segments alone, and there in exactly its cases',
   async (name, breaks) => {
-    const whole = await playFixture(messageSlice, [name], { only: FEW.only! })
+    const whole = await playFixture(wholeSlice, [name], { only: FEW.only! })
     expect(whole.findings).toEqual([])
     const { findings, flipped } = await playFixture(messageSlice, [name], FEW)
     expect(flipped).toEqual([...breaks].sort())
@@ -111,7 +111,7 @@ afterAll(() => {
 })
 
 test('a finding carries the bytes, both directions, and what the oracles saw', async () => {
-  const { findings } = await playFixture(messageSlice, ['h1-coding-identity'])
+  const { findings } = await playFixture(wholeSlice, ['h1-coding-identity'])
   const [finding] = findings
   expect(finding?.sent?.toString('latin1')).toContain('Transfer-Encoding: identity')
   expect(finding?.received?.toString('latin1')).toMatch(/^HTTP\/1\.1 200/)

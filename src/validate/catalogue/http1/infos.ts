@@ -57,7 +57,7 @@ function wrongOf(entry: ProtocolCase): CaseInfo['wrong'] {
   if (rule.misread !== undefined) add(rule.misread)
   add(rule.foreign)
   if (isTelling(rule.canary)) add(rule.canary)
-  if (rule.canary === 'must')
+  if (entry.sends.includes('{CAN}'))
     add({ severity: 'HIGH', says: 'the answers came in another order than the requests' })
   if (rule.unblock !== undefined) add(rule.unblock)
   if (isTelling(rule.accepted)) add(rule.accepted)
@@ -91,7 +91,7 @@ function oraclesOf(entry: ProtocolCase): string[] {
     ['O9', comparesSegments(entry)],
     ['O12', true],
     ['O17', rule.silence === 'hang' || rule.unblock !== undefined],
-    ['O18', rule.canary === 'must']
+    ['O18', entry.sends.includes('{CAN}')]
   ]
   return deciding.flatMap(([name, decides]) => (decides ? [name] : []))
 }

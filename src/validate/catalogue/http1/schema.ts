@@ -88,6 +88,8 @@ export const caseSchema = z.strictObject({
   twin: z.string(),
   /** Body that the handler must see of the twin, and of the message itself in class ACC. */
   delivers: z.string().optional(),
+  /** How it is answered may hang on what has come by then: what stands behind the close means nothing. */
+  segments: z.literal('free').optional(),
   /** Runs when nothing else does, after all others. */
   alone: z.boolean().default(false),
   judge: judgeSchema
@@ -99,7 +101,7 @@ export type ProtocolCase = Omit<z.infer<typeof caseSchema>, 'judge'> & {
 }
 
 /** The same answer is demanded however the message is cut; where any answer is right, nothing is demanded of it. */
-export const comparesSegments = (entry: Pick<ProtocolCase, 'class'>): boolean =>
-  entry.class !== 'MAY' && entry.class !== 'LIM'
+export const comparesSegments = (entry: Pick<ProtocolCase, 'class' | 'segments'>): boolean =>
+  entry.class !== 'MAY' && entry.class !== 'LIM' && entry.segments === undefined
 
 export const classesSchema = z.record(z.enum(CLASSES), judgeSchema)

@@ -9,10 +9,11 @@ import { isAlive } from '../../oracles/liveness.ts'
 import { repeat, type Rate } from '../../oracles/repeat.ts'
 import type { Observation } from '../../oracles/exchange.ts'
 import type { Severity } from '../../../documents/finding.ts'
-import { differenceOf, type Outcome } from './outcome.ts'
+import { judge } from './judge.ts'
+import { differenceOf, outcomeOf, type Outcome } from './outcome.ts'
 import { HOW, type Segmentation } from './segments.ts'
 import { answersText, bytesOfExchange } from './tell.ts'
-import { play, playTwin, type Stage, type Trial, type TwinSeen } from './trial.ts'
+import { play, playTwin, shoot, type Stage, type Trial, type TwinSeen } from './trial.ts'
 
 const PREDICATE = 'I-ADV-SEGMENT'
 const STANDARD = 'RFC 9112 2.2'
@@ -44,6 +45,10 @@ export interface Cut {
 export class Comparison {
   readonly #stage: Stage
   readonly #whole = new Map<string, Outcome>()
+  /** Predicates of what was wrong in one segment, by case. */
+  readonly #wrong = new Map<string, string>()
+  /** Twins that were served in a segmentation. */
+  readonly #served = new Set<string>()
   readonly #told = new Set<string>()
   readonly #framings = new Set<Framing>()
 
@@ -54,6 +59,34 @@ export class Comparison {
   /** Keeps what a message came to in one segment. */
   keep(entry: ProtocolCase, trial: Trial): void {
     if (trial.outcome !== undefined && comparesSegments(entry)) this.#whole.set(entry.id, trial.outcome)
+    if (trial.verdict.kind === 'wrong') this.#wrong.set(entry.id, trial.verdict.predicate)
+  }
+
+  /**
+   * True where the message, sent without twins, came to the same as in one segment, or a difference was told; anything
+   * else is worth a whole try. Each twin is sent once in each segmentation.
+   */
+  async isSettled(cut: Cut): Promise<boolean> {
+    const { entry, how, stream } = cut
+    const { random } = this.#stage.context
+    const twin = `${how}\n${entry.twin}`
+    if (!this.#served.has(twin)) {
+      const seen = await playTwin(this.#stage, entry, how, random.stream(stream))
+      if (!seen.ok) return this.#whole.has(entry.id) && this.#twinDiffers(cut, seen)
+      this.#served.add(twin)
+    }
+    const shot = await shoot(this.#stage, entry, how, random.stream(stream), true)
+    if (typeof shot === 'string') return false
+    const verdict = judge(entry, shot.seen, shot.ground)
+    if (verdict.kind === 'wrong' && verdict.predicate !== this.#wrong.get(entry.id)) return false
+    const outcome = outcomeOf(entry, shot.seen, verdict, shot.ground)
+    const whole = this.#whole.get(entry.id)
+    return outcome === undefined || whole === undefined || outcome.key === whole.key
+  }
+
+  /** The case needs no more tries: it was told. */
+  isTold(id: string): boolean {
+    return this.#told.has(id)
   }
 
   /** True where the try differed from the one in one segment, each time it was repeated, and that was told. */

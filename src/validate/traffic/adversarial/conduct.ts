@@ -15,22 +15,14 @@ import { play, type Stage, type Trial } from './trial.ts'
 
 const LEAST_LANES = 4
 const MOST_LANES = 8
-/** While each case is played in each segmentation; rounds after that leave the machine to the other slices. */
-const COMPARING_LANES = 4
+const COMPARING_LANES = 8
+/** What the segmentations of all messages are given where the slice's time is up before. */
+const COMPARING_MS = 6000
+/** Later rounds leave the machine to the other slices. */
 const LATER_LANES = 2
 const LATER_PAUSE_MS = 30
 /** How often a case is tried again because the server was gone for a moment. */
 const ATTEMPTS = 2
-
-/** Neighbours come in different segmentations, so that a round that is cut short has tried each of them. */
-function howOf(entry: ProtocolCase, round: number): Segmentation | undefined {
-  if (round === 0) return 'whole'
-  // It is cut by itself.
-  if (entry.sends.includes(CUT)) return undefined
-  if (round > COMPARED.length) return 'random'
-  const place = http1Cases.indexOf(entry)
-  return COMPARED[(place + round) % COMPARED.length]!
-}
 
 interface Work {
   entry: ProtocolCase
@@ -73,29 +65,40 @@ export class Conductor {
     })
     const order = context.random.stream('order')
     const lanes = Math.min(MOST_LANES, Math.max(LEAST_LANES, context.concurrency))
-    for (let round = 0; !this.#over; round++) {
-      if (round > 0 && performance.now() >= context.deadline) break
-      const chosen = round === 0 ? coreFirst(context, playable) : order.shuffle(playable)
-      const works = chosen.flatMap((entry): Work[] => {
-        const how = howOf(entry, round)
-        return how === undefined ? [] : [{ entry, round, how }]
-      })
-      const messages = this.#lanes(
-        works.filter(({ entry }) => !entry.alone),
-        round === 0 ? lanes : round <= COMPARED.length ? COMPARING_LANES : LATER_LANES
-      )
-      await Promise.all([messages, round === 0 ? this.#steps.light() : undefined])
-      await this.#lanes(
-        works.filter(({ entry }) => entry.alone),
-        1
-      )
-      if (round === 0) await this.#steps.heavy()
+    const works = coreFirst(context, playable).map((entry): Work => ({ entry, round: 0, how: 'whole' }))
+    const alone = ({ entry }: Work): boolean => entry.alone
+    const beside = ({ entry }: Work): boolean => !entry.alone
+    await this.#lanes(works.filter(beside), lanes, Infinity)
+    await Promise.all([this.#compare(works.filter(beside)), this.#steps.light()])
+    await this.#lanes(works.filter(alone), 1, Infinity)
+    await this.#steps.heavy()
+    await this.#recheck()
+    for (let round = COMPARED.length + 1; !this.#over && performance.now() < context.deadline; round++) {
+      const more = order.shuffle(works).map(({ entry }): Work => ({ entry, round, how: 'random' }))
+      await this.#lanes(more.filter(beside), LATER_LANES, context.deadline)
+      await this.#lanes(more.filter(alone), 1, context.deadline)
       await this.#recheck()
     }
     await this.#end()
   }
 
-  async #lanes(works: readonly Work[], count: number): Promise<void> {
+  /** Each case in each segmentation, as far as the time reaches: what is cut short has tried all of them. */
+  async #compare(works: readonly Work[]): Promise<void> {
+    const { context } = this.#stage
+    const most = Math.min(performance.now() + COMPARING_MS, context.pass?.ends ?? Infinity)
+    const until = Math.max(context.deadline, most)
+    for (let round = 1; round <= COMPARED.length; round++) {
+      const chosen = works.flatMap(({ entry }, place): Work[] => {
+        // Some are cut by themselves, and some have been told.
+        if (entry.sends.includes(CUT) || this.#comparison.isTold(entry.id)) return []
+        return [{ entry, round, how: COMPARED[(place + round) % COMPARED.length]! }]
+      })
+      await this.#lanes(chosen, COMPARING_LANES, until)
+    }
+  }
+
+  /** @param until `performance.now()` after which nothing more is begun */
+  async #lanes(works: readonly Work[], count: number, until: number): Promise<void> {
     const { context, dialer, scene, limits } = this.#stage
     let next = 0
     const lane = async (): Promise<void> => {
@@ -107,7 +110,7 @@ export class Conductor {
       await open()
       while (next < works.length && !this.#over) {
         const work = works[next++]!
-        if (work.round > 0 && performance.now() >= context.deadline) break
+        if (performance.now() >= until) break
         if (work.round === 0 && this.#leftOut(work.entry.id)) continue
         if (context.target.exit() !== undefined) {
           this.#outages.died()
@@ -136,6 +139,11 @@ export class Conductor {
     const { entry, how, round } = work
     const stream = `${entry.id}/${round}`
     const random = context.random.stream(stream)
+    if (round > 0 && round <= COMPARED.length && (await this.#comparison.isSettled({ entry, how, stream }))) {
+      const asked = (await elder?.ask()) ?? 'none'
+      if (asked === 'silent' || asked === 'closed') this.#cut.add(entry.id)
+      return asked
+    }
     let trial: Trial | undefined
     for (let attempt = 0; attempt < ATTEMPTS && !this.#over; attempt++) {
       trial = await play(this.#stage, entry, how, random, attempt === 0 ? elder : undefined)

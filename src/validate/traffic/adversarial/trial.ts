@@ -114,21 +114,18 @@ function firstOf(template: string, values: Values): number {
 const METHOD = /^(HEAD|CONNECT)\b/
 const methodOf = (template: string): string => METHOD.exec(template)?.[0] ?? 'GET'
 
-/** Plays the case once. */
-export async function play(
+/**
+ * Sends the message of the case and watches what becomes of it. A string says why it never left.
+ * @param beside without waiting for other messages that are on their way
+ */
+export async function shoot(
   stage: Stage,
   entry: ProtocolCase,
   how: Segmentation,
   random: RandomStream,
-  elder: Elder | undefined
-): Promise<Trial> {
+  beside = false
+): Promise<{ seen: Observation; ground: Ground } | string> {
   const { context, scene, limits } = stage
-  const begun = performance.now()
-  context.began?.(entry.id)
-  let before = await playTwin(stage, entry, how, random)
-  if (!before.ok && before.why === 'gone') before = await playTwin(stage, entry, how, random)
-  if (!before.ok) return { verdict: unfit(before), before, elder: 'none', outage: before.why === 'gone' }
-
   const nonces = noncesOf(random)
   const values = valuesOf(scene, nonces)
   const canaryTells = scene.canary.echo === 'document'
@@ -140,7 +137,9 @@ export async function play(
     errorsShow: scene.errorsShow
   }
   const { unblock } = entry.judge
-  const { sent, over } = await stage.turn.take(entry.id)
+  const { sent, over } = beside
+    ? { sent: stage.turn.beside(entry.id), over: () => undefined }
+    : await stage.turn.take(entry.id)
   context.began?.(entry.id)
   let seen: Observation
   try {
@@ -166,19 +165,36 @@ export async function play(
     if (!(error instanceof ConnectFailed)) throw error
     // It never left, so it broke nothing.
     sent.answered = true
-    return {
-      verdict: { kind: 'inconclusive', reason: `connect failed: ${error.code}` },
-      before,
-      elder: 'none',
-      outage: true
-    }
+    return `connect failed: ${error.code}`
   }
   showExchange(context.watch, seen, 'malformed')
   sent.seen = seen
-  if (before.transcript !== undefined) seen.twin = before.transcript
   sent.answered = seen.responses.length > 0
   if (sent.answered) stage.turn.served(seen.startedAt)
   context.tally.add('adv_sent', seen.accepted > 0 ? 1 : 0)
+  return { seen, ground }
+}
+
+/** Plays the case once. */
+export async function play(
+  stage: Stage,
+  entry: ProtocolCase,
+  how: Segmentation,
+  random: RandomStream,
+  elder: Elder | undefined
+): Promise<Trial> {
+  const { context, limits } = stage
+  const begun = performance.now()
+  context.began?.(entry.id)
+  let before = await playTwin(stage, entry, how, random)
+  if (!before.ok && before.why === 'gone') before = await playTwin(stage, entry, how, random)
+  if (!before.ok) return { verdict: unfit(before), before, elder: 'none', outage: before.why === 'gone' }
+
+  const shot = await shoot(stage, entry, how, random)
+  if (typeof shot === 'string')
+    return { verdict: { kind: 'inconclusive', reason: shot }, before, elder: 'none', outage: true }
+  const { seen, ground } = shot
+  if (before.transcript !== undefined) seen.twin = before.transcript
 
   const asked = elder === undefined ? 'none' : await elder.ask()
   const after = await playTwin(stage, entry, how, random)

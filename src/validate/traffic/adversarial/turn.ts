@@ -21,6 +21,14 @@ export class Turn {
   readonly #sent: Sent[] = []
   #wellUntil = 0
 
+  /** A message that is sent beside others: it has been survived before. */
+  beside(id: string): Sent {
+    const sent: Sent = { id, at: performance.now(), answered: false }
+    this.#sent.push(sent)
+    if (this.#sent.length > KEPT) this.#sent.shift()
+    return sent
+  }
+
   /** Resolves when it is this message's turn; call `over` when it is answered, or over. */
   async take(id: string): Promise<{ sent: Sent; over: () => void }> {
     const before = this.#tail
@@ -29,9 +37,7 @@ export class Turn {
       release = resolve
     })
     await before
-    const sent: Sent = { id, at: performance.now(), answered: false }
-    this.#sent.push(sent)
-    if (this.#sent.length > KEPT) this.#sent.shift()
+    const sent = this.beside(id)
     const timer = setTimeout(release, LONGEST_MS)
     return {
       sent,
