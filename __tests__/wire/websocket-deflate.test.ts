@@ -1,7 +1,13 @@
 /** permessage-deflate: the examples of RFC 7692, what was agreed, and windows that are kept. */
 import { deflateRawSync, constants } from 'node:zlib'
 import { expect, test } from '@jest/globals'
-import { agreementOf, Deflate, parseExtensions, type Agreement } from '../../src/wire/websocket-deflate.ts'
+import {
+  agreementOf,
+  Deflate,
+  parseExtensions,
+  stored,
+  type Agreement
+} from '../../src/wire/websocket-deflate.ts'
 import { encodeFrame, FrameReader } from '../../src/wire/websocket.ts'
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex')
@@ -37,6 +43,10 @@ test('what we compress is as short as the example, with the context and without'
   const alone = new Deflate({ ...plain, clientContext: false })
   alone.compress(hello)
   expect(alone.compress(hello)).toEqual(hex('f2 48 cd c9 c9 07 00'))
+})
+
+test('a block without compression is the example of 7.2.3.3', () => {
+  expect(stored(Buffer.from('Hello'))).toEqual(hex('00 05 00 fa ff 48 65 6c 6c 6f 00'))
 })
 
 test('a reference beyond the window that was agreed does not inflate', () => {

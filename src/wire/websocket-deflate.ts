@@ -120,8 +120,15 @@ const TAIL = Buffer.from([0, 0, 0xff, 0xff])
 const LONGEST = 64 << 20
 /** So short pieces of output that a reference beyond the window is seen: zlib looks only at what was flushed before. */
 const STRICT_CHUNK = 64
-/** Up to here a small state of the compressor is enough, which is made sooner. */
-const SMALL = 512
+
+/** A short message as a block without compression (7.2.3.3): it costs no compressor. */
+export function stored(message: Buffer): Buffer {
+  const bytes = Buffer.alloc(message.length + 6)
+  bytes.writeUInt16LE(message.length, 1)
+  bytes.writeUInt16LE(~message.length & 0xffff, 3)
+  message.copy(bytes, 5)
+  return bytes
+}
 
 /** The compressor and the decompressor of one connection. The context is kept as the last bytes of plain text. */
 export class Deflate {
@@ -138,15 +145,14 @@ export class Deflate {
     const { clientContext, clientBits } = this.agreement
     // Raw deflate has no window of 8 bits; a message without references needs none.
     const alone = !clientContext || !context
-    const windowBits = alone && message.length < SMALL ? 9 : Math.max(9, clientBits)
+    const windowBits = Math.max(9, clientBits)
     const dictionary = alone || this.#sent.length === 0 ? {} : { dictionary: this.#sent }
     const bytes = deflateRawSync(message, {
       windowBits,
-      ...(message.length < SMALL ? { memLevel: 1 } : {}),
       finishFlush: constants.Z_SYNC_FLUSH,
       ...(clientBits < 9 ? { level: 0 } : dictionary)
     })
-    if (clientContext) this.#sent = tail(this.#sent, message, Math.max(9, clientBits))
+    if (clientContext) this.#sent = tail(this.#sent, message, windowBits)
     return bytes.subarray(0, -TAIL.length)
   }
 

@@ -68,6 +68,32 @@ test('each case is told with steps, a twin, what is right and what is wrong', ()
   expect(told('frag-1m').steps.join()).toContain('1000000 times')
 })
 
+test('what an echo must bring back is what its frames carry', () => {
+  const payloadOf = ({ hex = '', text = '', fill = 0 }): Buffer =>
+    Buffer.concat([Buffer.from(hex, 'hex'), Buffer.from(text), Buffer.alloc(fill, '*')])
+  const echoes = wsCases('frames').filter(
+    ({ expect: { kind }, offer }) => kind === 'echo' && offer === undefined
+  )
+  expect(echoes.length).toBeGreaterThan(20)
+  for (const { id, frames, expect: expected } of echoes) {
+    const messages: { id: string; op: number; payload: string }[] = []
+    let parts: Buffer[] = []
+    let op = 0
+    const all = frames.flatMap((item) =>
+      'times' in item ? Array.from({ length: item.times }, () => item.frames).flat() : [item]
+    )
+    for (const frame of all.filter((one) => one.op < 8)) {
+      if (frame.op !== 0) [op, parts] = [frame.op, []]
+      parts.push(payloadOf(frame))
+      if (frame.fin !== false) messages.push({ id, op, payload: Buffer.concat(parts).toString('hex') })
+    }
+    const wanted = expected.kind === 'echo' ? expected.messages : []
+    expect(messages).toEqual(
+      wanted.map((message) => ({ id, op: message.op, payload: payloadOf(message).toString('hex') }))
+    )
+  }
+})
+
 test('no case is graded harder than the standard: what it leaves open is never MED for the choice itself', () => {
   const severity = (id: string, symptom: string): string =>
     outcomeOf(

@@ -87,6 +87,9 @@ function stepsOf(spec: WsCase): string[] {
       return [
         `${HEAD}${spec.offer === undefined ? '' : `; Sec-WebSocket-Extensions: ${spec.offer}`}`,
         `${spec.messages} numbered ${spec.op === 1 ? 'text' : 'binary'} messages of ${spec.bytes} bytes, ${spec.inFlight} in flight`,
+        ...(spec.offer === undefined
+          ? []
+          : ['each with RSV1, in a block without compression (RFC 7692 7.2.3.3)']),
         ...(spec.fragment === undefined ? [] : [`in fragments of ${spec.fragment} bytes`]),
         ...(spec.slowMs === undefined ? [] : [`reads nothing for ${spec.slowMs} ms`])
       ]

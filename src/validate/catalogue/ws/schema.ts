@@ -149,7 +149,7 @@ const echoSchema = z.strictObject({
   slowMs: z.int().optional(),
   /** Size of a fragment. */
   fragment: z.int().optional(),
-  /** Compressed, each message for itself, after this offer. */
+  /** Compressed after this offer, each message for itself in a block as RFC 7692 7.2.3.3 has it. */
   offer: z.string().optional()
 })
 export type WsEchoCase = z.infer<typeof echoSchema>

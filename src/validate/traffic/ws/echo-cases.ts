@@ -1,5 +1,6 @@
 /** Streams of numbered messages, compared byte by byte. */
 import type { RandomStream } from '../../../kit/random.ts'
+import { stored } from '../../../wire/websocket-deflate.ts'
 import { wsCases, type WsEchoCase } from '../../catalogue/ws/index.ts'
 import { wait } from '../proof/bench.ts'
 import { inapplicable, inconclusive, KEPT, type Shot, type Trial, type Verdict } from '../proof/trial.ts'
@@ -150,7 +151,7 @@ class EchoStream {
       const bytes =
         deflate === undefined
           ? this.#session.encodeMessage(op, payload, fragment)
-          : this.#session.encodeMessage(op, deflate.compress(payload, false), undefined, COMPRESSED)
+          : this.#session.encodeMessage(op, stored(payload), undefined, COMPRESSED)
       if (!(await bench.write(connection, bytes))) return
     }
   }
