@@ -2,21 +2,9 @@
 import type { CaseInfo } from '../about.ts'
 import { http1Cases } from './cases.ts'
 import { stepInfos } from './steps/index.ts'
-import { render, type Values } from './render.ts'
+import { EXAMPLE } from './example.ts'
+import { render } from './render.ts'
 import { comparesSegments, type Judge, type ProtocolCase } from './schema.ts'
-
-const EXAMPLE: Values = {
-  host: 'localhost:8080',
-  name: 'localhost',
-  get: '/get?n=1',
-  path: '/get',
-  post: '/post?n=1',
-  unknown: '/no-such-path',
-  type: '',
-  body: 'abc',
-  canary: 'GET /get?n=2 HTTP/1.1\r\nHost: localhost:8080\r\n\r\n',
-  evil: 'GET /get?n=3 HTTP/1.1\r\nHost: localhost:8080\r\n\r\n'
-}
 
 const ESCAPES: Record<string, string> = { '\r': '\\r', '\n': '\\n', '\t': '\\t', '\0': '\\0', '\\': '\\\\' }
 

@@ -2,6 +2,8 @@
 import { z } from 'zod'
 import { readable } from '../../../../wire/transcript.ts'
 import type { CaseInfo } from '../../about.ts'
+import { EXAMPLE } from '../example.ts'
+import { render } from '../render.ts'
 import connection from './connection.json' with { type: 'json' }
 import early from './early.json' with { type: 'json' }
 import injection from './injection.json' with { type: 'json' }
@@ -52,8 +54,23 @@ export function wrongOf(entry: StepCase): StepFault[] {
   return [...entry.wrong, ...added.map((fault) => ({ ...fault, says: `${entry.title}: ${fault.says}` }))]
 }
 
-/** A template as people read it: control characters with escapes. */
-const shown = (template: string): string => readable(Buffer.from(template, 'latin1')).slice(1, -1)
+/** Whole requests that are told and not shown. */
+const TOLD: readonly [RegExp, string][] = [
+  [/\{POST:(\d+)\}/g, '(a POST of $1 bytes)'],
+  [/\{CHUNKED:(\d+)\}/g, '(a chunked POST of $1 bytes)'],
+  [/\{UNITS\}/g, '(the units)'],
+  [/\{REQ\}/g, '{CAN}']
+]
+/** Places and parts that the example has; what depends on the variant stays as it stands. */
+const SHOWN =
+  /\{(?:host|get|path|post|unknown|type|G|P|B|CH|CHEVIL|CAN|EVIL|(?:len|hex|hex4):\w+(?:\+\d+)?)\}/g
+
+/** A template as people read it: with the requests of an example, and control characters with escapes. */
+function shown(template: string): string {
+  const told = TOLD.reduce((text, [pattern, words]) => text.replace(pattern, words), template)
+  const text = told.replace(SHOWN, (placeholder) => render(placeholder, EXAMPLE))
+  return readable(Buffer.from(text, 'latin1')).slice(1, -1)
+}
 
 function sentence(step: Step): string {
   if ('send' in step) {
