@@ -42,6 +42,11 @@ export interface Cut {
   stream: string
 }
 
+export interface Suspicion {
+  cut: Cut
+  trial: Trial
+}
+
 export class Comparison {
   readonly #stage: Stage
   readonly #whole = new Map<string, Outcome>()
@@ -50,6 +55,9 @@ export class Comparison {
   /** Twins that were served in a segmentation. */
   readonly #served = new Set<string>()
   readonly #told = new Set<string>()
+  /** What differed once, by its symptom, and symptoms that were told. */
+  readonly #suspicions = new Map<string, readonly Suspicion[]>()
+  readonly #symptoms = new Set<string>()
   readonly #framings = new Set<Framing>()
 
   constructor(stage: Stage) {
@@ -84,12 +92,12 @@ export class Comparison {
     return outcome === undefined || whole === undefined || outcome.key === whole.key
   }
 
-  /** The case needs no more tries: it was told. */
+  /** The case needs no more tries: it differs. */
   isTold(id: string): boolean {
     return this.#told.has(id)
   }
 
-  /** True where the try differed from the one in one segment, each time it was repeated, and that was told. */
+  /** True where the try differed from the one in one segment; `conclude` tells whether it does so each time. */
   async differs(cut: Cut, trial: Trial): Promise<boolean> {
     const { entry } = cut
     if (this.#told.has(entry.id)) return trial.outcome?.key !== this.#whole.get(entry.id)?.key
@@ -97,6 +105,44 @@ export class Comparison {
     const whole = this.#whole.get(entry.id)
     const { outcome } = trial
     if (whole === undefined || outcome === undefined || outcome.key === whole.key) return false
+    const symptom = [entry.group, whole.key, outcome.key].join('\n')
+    const alike = this.#suspicions.get(symptom) ?? []
+    this.#suspicions.set(symptom, [...alike, { cut, trial }])
+    this.#told.add(entry.id)
+    return true
+  }
+
+  /**
+   * Repeats what differed, and tells it: messages of a group that differ in the same way have one cause, and are told
+   * with the first of them.
+   * @returns what was not seen again
+   */
+  async conclude(): Promise<Suspicion[]> {
+    const suspicions = [...this.#suspicions]
+    this.#suspicions.clear()
+    const unseen = await Promise.all(suspicions.map(([symptom, alike]) => this.#concludeOne(symptom, alike)))
+    return unseen.flat()
+  }
+
+  async #concludeOne(symptom: string, alike: readonly Suspicion[]): Promise<Suspicion[]> {
+    if (this.#symptoms.has(symptom)) return []
+    const place = ({ cut }: Suspicion): number => http1Cases.indexOf(cut.entry)
+    const unseen: Suspicion[] = []
+    for (const one of [...alike].sort((a, b) => place(a) - place(b))) {
+      const others = alike.filter((other) => other !== one && !unseen.includes(other))
+      if (await this.#isBelieved(one, others)) {
+        this.#symptoms.add(symptom)
+        break
+      }
+      unseen.push(one)
+    }
+    return unseen
+  }
+
+  async #isBelieved({ cut, trial }: Suspicion, others: readonly Suspicion[]): Promise<boolean> {
+    const { entry } = cut
+    const whole = this.#whole.get(entry.id)!
+    const outcome = trial.outcome!
     let last = { cut: trial, whole: undefined as Trial | undefined }
     const rate = await this.#repeat(async () => {
       const once = await this.#play(cut, 'whole')
@@ -115,6 +161,7 @@ export class Comparison {
       seen: last.cut.seen,
       whole: last.whole?.seen,
       twin: 'served, cut in the same way',
+      also: others.map((other) => other.cut.entry.id).join(', '),
       rate
     })
     return true
@@ -199,6 +246,8 @@ export class Comparison {
       seen: Observation | undefined
       whole: Observation | undefined
       twin: string
+      /** Cases that differ in the same way. */
+      also?: string
       rate: Rate
     }
   ): void {
@@ -222,7 +271,10 @@ export class Comparison {
         sent_as: how,
         ...(seen === undefined ? {} : { answers: answersText(seen), segments: HOW[how] }),
         ...(whole === undefined ? {} : { answers_in_one_segment: answersText(whole) }),
-        twin: told.twin
+        twin: told.twin,
+        ...(told.also === undefined || told.also === ''
+          ? {}
+          : { others_that_differ_in_the_same_way: told.also })
       },
       repeats: { k: told.rate.k, n: told.rate.n }
     })

@@ -70,6 +70,7 @@ export class Conductor {
     const beside = ({ entry }: Work): boolean => !entry.alone
     await this.#lanes(works.filter(beside), lanes, Infinity)
     await Promise.all([this.#compare(works.filter(beside)), this.#steps.light()])
+    await this.#conclude()
     await this.#lanes(works.filter(alone), 1, Infinity)
     await this.#steps.heavy()
     await this.#recheck()
@@ -77,6 +78,7 @@ export class Conductor {
       const more = order.shuffle(works).map(({ entry }): Work => ({ entry, round, how: 'random' }))
       await this.#lanes(more.filter(beside), LATER_LANES, context.deadline)
       await this.#lanes(more.filter(alone), 1, context.deadline)
+      await this.#conclude()
       await this.#recheck()
     }
     await this.#end()
@@ -95,6 +97,13 @@ export class Conductor {
       })
       await this.#lanes(chosen, COMPARING_LANES, until)
     }
+  }
+
+  /** What differed is repeated and told; what was wrong and is not of the segments stands for itself. */
+  async #conclude(): Promise<void> {
+    if (this.#over) return
+    for (const { cut, trial } of await this.#comparison.conclude())
+      await this.#settle({ entry: cut.entry, how: cut.how, round: 1 }, trial)
   }
 
   /** @param until `performance.now()` after which nothing more is begun */
