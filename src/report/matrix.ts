@@ -144,11 +144,13 @@ export interface CaseCounts {
   withFindings: number
   inapplicable: number
   inconclusive: number
+  /** Not planned: no cell had the time. */
+  leftOut: number
 }
 
 /** How the cases of the document ended; every case is in one of the four. */
 export function caseCounts(document: ResultDocument): CaseCounts {
-  const counts = { planned: 0, right: 0, withFindings: 0, inapplicable: 0, inconclusive: 0 }
+  const counts = { planned: 0, right: 0, withFindings: 0, inapplicable: 0, inconclusive: 0, leftOut: 0 }
   for (const { coverage, findings = [] } of document.validation_results.cells) {
     for (const [slice, entry] of Object.entries(coverage?.slices ?? {})) {
       const left = new Set([...entry.inapplicable, ...entry.inconclusive].map((line) => line.case))
@@ -159,6 +161,7 @@ export function caseCounts(document: ResultDocument): CaseCounts {
       counts.right += entry.exercised - wrong
       counts.inapplicable += entry.inapplicable.length
       counts.inconclusive += entry.inconclusive.length
+      counts.leftOut += entry.left_out ?? 0
     }
   }
   return counts

@@ -129,10 +129,14 @@ export function groupsText(document: ResultDocument, paint: Paint): string[] {
 
 /** `640 cases: 580 right, 12 with findings, 44 inapplicable, 4 inconclusive` */
 export function casesLine(document: ResultDocument): string {
-  const { planned, right, withFindings, inapplicable, inconclusive } = caseCounts(document)
+  const { planned, right, withFindings, inapplicable, inconclusive, leftOut } = caseCounts(document)
+  const left =
+    leftOut === 0
+      ? ''
+      : `; ${grouped(leftOut)} more for which the cells had no time (longer --duration, or catalogue)`
   return (
     `${plural(planned, 'case')}: ${grouped(right)} right, ${grouped(withFindings)} with findings, ` +
-    `${grouped(inapplicable)} inapplicable, ${grouped(inconclusive)} inconclusive`
+    `${grouped(inapplicable)} inapplicable, ${grouped(inconclusive)} inconclusive${left}`
   )
 }
 

@@ -35,8 +35,8 @@ export interface CellOptions {
   concurrency: number
   /** The cases to run; default all. */
   wants?: (slice: SliceName | 'passive', caseId: string) => boolean
-  /** Past the deadline, how long the first pass of a slice may still take, ms; default 25 s. */
-  firstPassGraceMs?: number
+  /** The whole catalogue is played, however long it takes; else what the time allows beyond the core. */
+  whole?: boolean
   /** Told of each finding that can be done again. */
   onReplay?: (finding: Finding, replay: Replay) => void
   debugVarsPath: string
@@ -51,7 +51,9 @@ export interface CellOptions {
   signal: AbortSignal
 }
 
-const FIRST_PASS_GRACE_MS = 25_000
+/** Past the deadline, how long the core of the catalogue, and the whole of it, may still take. */
+const CORE_GRACE_MS = 25_000
+const WHOLE_GRACE_MS = 10 * 60_000
 
 /** Runs the cell. Throws what is not the server's: InfraError, AbortedError before traffic, UserError of attach. */
 export async function runCell(options: CellOptions): Promise<Cell> {
@@ -191,7 +193,8 @@ function livesOf(
     start: (signal) => options.start(signal),
     stopGraceMs: options.stopGraceMs,
     trafficMs: options.trafficMs,
-    graceMs: options.firstPassGraceMs ?? FIRST_PASS_GRACE_MS,
+    graceMs: options.whole === true ? WHOLE_GRACE_MS : CORE_GRACE_MS,
+    whole: options.whole === true,
     wants: (slice, id) => options.wants?.(slice, id) ?? true,
     tallies: books.tallies,
     ledgers: books.ledgers,

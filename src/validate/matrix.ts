@@ -37,7 +37,7 @@ export interface MatrixOptions extends Omit<GateOptions, 'today'> {
   /** The cases to run; default all. */
   wants?: CellOptions['wants']
   /** See `CellOptions`. */
-  firstPassGraceMs?: number
+  whole?: boolean
   tiers: readonly string[]
   durationMs: number
   concurrency: number
@@ -320,7 +320,7 @@ async function oneCell(planned: PlannedCell, trafficMs: number, options: MatrixO
     trafficMs,
     concurrency: options.concurrency,
     ...(options.wants === undefined ? {} : { wants: options.wants }),
-    ...(options.firstPassGraceMs === undefined ? {} : { firstPassGraceMs: options.firstPassGraceMs }),
+    ...(options.whole === true ? { whole: true } : {}),
     ...(options.onReplay === undefined ? {} : { onReplay: options.onReplay }),
     debugVarsPath: planned.debugVarsPath,
     stopGraceMs: planned.stopGraceMs,

@@ -31,9 +31,6 @@ export interface ValidateHooks {
   onCell(cell: Cell): void
 }
 
-/** Longest time of a slice for its one pass over the catalogue, ms. */
-const LONGEST_PASS_MS = 10 * 60_000
-
 const LONGEST_URL_FREE = ['refapps', 'engines', 'celeris', 'config'] as const
 
 /** Runs the validation; the result document and the findings are in the output folder. */
@@ -91,9 +88,7 @@ export async function validate(
       ...(inputs.memcached === undefined ? {} : { memcached: inputs.memcached })
     },
     slices: inputs.slices ?? [],
-    ...(hooks.catalogue === undefined
-      ? {}
-      : { wants: hooks.catalogue.wants, firstPassGraceMs: LONGEST_PASS_MS }),
+    ...(hooks.catalogue === undefined ? {} : { wants: hooks.catalogue.wants, whole: true }),
     tiers: inputs.tiers,
     durationMs: inputs.duration,
     concurrency: inputs.concurrency,

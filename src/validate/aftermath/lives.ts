@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../../kit/log.ts'
 import type { StopOutcome, Target } from '../../target/types.ts'
 import type { CoverageBook, FindingBook, TallyBook } from '../collector.ts'
-import type { CataloguePass, FindingDraft, SliceName, Watch } from '../contracts.ts'
+import type { FindingDraft, SliceName, Watch } from '../contracts.ts'
 import type { PropertyLoop } from '../properties/index.ts'
 import { DeathWatch } from './death-watch.ts'
 import { Inquest } from './inquest.ts'
@@ -31,8 +31,8 @@ export interface LivesOptions {
   findings: FindingBook
   notes: string[]
   watch: Watch
-  /** What of the catalogue is played however short the time is. */
-  pass?: CataloguePass
+  /** The whole catalogue is played, however long it takes; else what the time allows beyond the core. */
+  whole: boolean
   /** Begins the property loop of a process; its baseline is taken at once. */
   openLoop(target: Target, report: (draft: FindingDraft) => void): Promise<PropertyLoop>
   /** Captures what perishes; resolves when it is captured. */
@@ -186,7 +186,7 @@ export class Lives {
         tally: (slice) => tallies.get(slice)!,
         ledger: (slice) => ledgers.get(slice)!,
         watch: this.#options.watch,
-        ...(this.#options.pass === undefined ? {} : { pass: this.#options.pass }),
+        ...(this.#options.whole ? {} : { coreAfter: this.#deadline }),
         report,
         note: (slice, text) => void notes.push(`${slice}: ${text}`),
         timeline,

@@ -3,7 +3,6 @@ import type { RandomStreams } from '../../kit/random.ts'
 import type { Target } from '../../target/types.ts'
 import type {
   Capabilities,
-  CataloguePass,
   FindingDraft,
   Ledger,
   Slice,
@@ -13,6 +12,7 @@ import type {
   Vitals,
   Watch
 } from '../contracts.ts'
+import { isCore } from '../catalogue/core.ts'
 import { TallyBook } from '../collector.ts'
 import { Timeline } from './timeline.ts'
 
@@ -45,8 +45,8 @@ export interface Play {
   watch: Watch
   report(slice: SliceName, draft: FindingDraft): void
   note(slice: SliceName, text: string): void
-  /** What of the catalogue is played however short the time is. */
-  pass?: CataloguePass
+  /** `performance.now()` after which only core cases are begun; without it all are. */
+  coreAfter?: number
   timeline: Timeline
   /** Ends the play before its time: the server serves nobody any more. */
   stop?: AbortSignal
@@ -99,7 +99,9 @@ function contextOf({ name }: Slice, signal: AbortSignal, ground: Ground, plan: P
     signal,
     wants: (id) => plan.wants(name, id),
     began: (id) => timeline.began(name, id),
-    ...(plan.pass === undefined ? {} : { pass: plan.pass }),
+    ...(plan.coreAfter === undefined
+      ? {}
+      : { pass: { core: (id) => isCore(name, id), ends: plan.coreAfter } }),
     concurrency: ground.concurrency,
     tally: plan.tally(name),
     ledger: {
