@@ -9,6 +9,7 @@ import { ABOUT } from '../src/cli/index.ts'
 import { commands } from '../src/cli/commands.ts'
 import { findingSchema } from '../src/documents/finding.ts'
 import { manifestSchema } from '../src/documents/manifest.ts'
+import { replaySchema } from '../src/documents/replay.ts'
 import { resultDocumentSchema } from '../src/documents/result.ts'
 import { verdictSchema } from '../src/documents/verdict.ts'
 import { waiverFileSchema } from '../src/documents/waivers.ts'
@@ -110,7 +111,8 @@ const schemas = {
   finding: findingSchema,
   manifest: manifestSchema,
   verdict: verdictSchema,
-  waivers: waiverFileSchema
+  waivers: waiverFileSchema,
+  replay: replaySchema
 }
 for (const [name, schema] of Object.entries(schemas)) {
   made.set(
