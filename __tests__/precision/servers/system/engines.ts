@@ -87,10 +87,6 @@ ${APACHE_MODULES.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modul
 ${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}
 TypesConfig /dev/null
 Protocols h2c http/1.1
-StartServers 1
-ServerLimit 2
-MaxRequestWorkers 128
-ThreadsPerChild 64
 DocumentRoot ${folder}/www
 DirectoryIndex index.txt
 <Directory ${folder}/www>
