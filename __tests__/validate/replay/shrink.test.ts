@@ -109,6 +109,14 @@ test('of a valid message no body becomes a request of its own', async () => {
   )
 })
 
+test('of a malformed one neither: the fault stays in the same request', async () => {
+  const head = '{G}Content-Length: {len:EVIL}\r\n\r\n{EVIL}GET {get} HTTP/1.1\r\nHost: {host}\r\n'
+  const { asked } = await shrink(entryOf(`${head}X-A : v\r\n\r\n`, `${head}X-A: v\r\n\r\n`), () => true)
+  // Without its length the body would be a request, and the message one of three.
+  for (const { entry } of asked)
+    expect(text(entry.sends).includes('n=3') && !text(entry.sends).includes('Content-Length')).toBe(false)
+})
+
 test('of a valid message what its twin does not have stays: without it the server would do right', async () => {
   const entry = entryOf(
     '{G}Connection: close\r\nX-A: b\r\n\r\n{CAN}',
