@@ -23,7 +23,13 @@ const KILLS_LATER = 6
 const CUTS_BELIEVED = 3
 /** They load the server or ourselves so that nothing else could be judged beside them; each list runs by itself. */
 const waysOf = (stage: string): string[] => SSE_WAYS.map(({ id }) => killId({ id: stage }, id))
-const CROWDS = [waysOf('K5'), waysOf('K6'), ['subscribers'], ['unread-memory']]
+const CROWDS = [
+  ['slow-reader', 'reads-again'],
+  waysOf('K5'),
+  waysOf('K6'),
+  ['subscribers'],
+  ['unread-memory']
+]
 const CROWDED = new Set(CROWDS.flat())
 
 /** The slice; see `Slice`. */
