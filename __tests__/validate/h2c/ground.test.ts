@@ -5,6 +5,7 @@ import { createServer as createHttp2 } from 'node:http2'
 import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { expect, test } from '@jest/globals'
+import { h2cInfos } from '../../../src/validate/catalogue/h2c/index.ts'
 import { h2cSlice } from '../../../src/validate/traffic/h2c/index.ts'
 import { startChild } from '../../fixture/child.ts'
 import { attachedTo } from '../../fixture/stand.ts'
@@ -79,6 +80,8 @@ test(
       )
       expect(findings).toEqual([])
       const reasons = new Map(book.inapplicable.map(({ case: id, reason }) => [id, reason]))
+      // Whatever the ledger holds, a person can read of.
+      expect(book.planned).toBe(h2cInfos().length)
       expect(reasons.get('sid-even')).toContain('no HTTP/2 with prior knowledge')
       expect(reasons.get('up-two-settings')).toContain('never upgrades')
       expect(reasons.has('up-ok')).toBe(false)

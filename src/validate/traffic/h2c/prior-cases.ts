@@ -11,7 +11,7 @@ import { Session } from './session.ts'
 import { convicted } from './told.ts'
 
 /** Between the two segments of a cut, ms. */
-const CUT_MS = 40
+const CUT_MS = 100
 /** After a pong, how long an error may still be on its way, ms. */
 const LATE_MS = 400
 const PROBE = Buffer.from('is alive')
@@ -84,6 +84,7 @@ async function cuts(ground: Ground, spec: H2cPriorCase, most: number): Promise<S
         // Nothing is read between: an acknowledgement of ours would come before our own SETTINGS.
         const begun = await bench.write(connection, bytes.subarray(0, i + 1))
         await wait(CUT_MS)
+        await new Promise((resolve) => setImmediate(resolve))
         const sent = begun && (await bench.write(connection, bytes.subarray(i + 1)))
         await session.settle([stream])
         const wrong = session.fault?.title ?? wrongAnswer(ground, session, stream)
