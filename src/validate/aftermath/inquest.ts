@@ -11,6 +11,8 @@ import { keyOf, Timeline, type CaseName } from './timeline.ts'
 /** Cases tried alone for one death, and how often the one that does it again is seen to do it. */
 const MOST_ALONE = 6
 const TRIES = { ended: 3, gone: 3, silent: 2 }
+/** Predicates of a process that ended or no longer listened. */
+const DEATH = /^I-(LIVENESS|\w+-CRASHED)$/
 /** One case alone: the first pass of its slice, ms. */
 const ALONE_MS = 30_000
 
@@ -172,7 +174,10 @@ export class Inquest {
   release(accusations: readonly Accusation[], end: End | undefined, alone?: string): string | undefined {
     const { findings, ledgers } = this.#options
     if (end === undefined) {
-      for (const { slice, draft } of accusations) findings.report(slice, draft)
+      // That nobody was there for a while is told once, with its case where one is known.
+      const known = accused(accusations).some(({ draft }) => DEATH.test(draft?.predicate ?? ''))
+      for (const { slice, draft } of accusations)
+        if (!known || slice !== 'properties' || !DEATH.test(draft.predicate)) findings.report(slice, draft)
       return undefined
     }
     const suspects = accused(accusations)

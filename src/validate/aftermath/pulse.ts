@@ -20,8 +20,8 @@ const LEAST_PATIENCE_MS = 2000
 const BASELINES = 20
 /** The end of a process is told a moment after its connections break. */
 const EXIT_LAG_MS = 300
-/** A stall of ours beyond which silence says nothing of the server, ms. */
-const OWN_STALL_MS = 500
+/** A stall of ours of this share of the time that was waited says nothing of the server. */
+const STALL_SHARE = 0.25
 const POLL_MS = 100
 
 /** One control request on a fresh connection: undefined when it was answered, else what was seen. */
@@ -68,8 +68,10 @@ export async function endOf(
     const code = exit.code === null ? 'unknown exit code' : `exit code ${exit.code}`
     return { kind: 'ended', how: exit.signal === null ? code : `signal ${exit.signal}` }
   }
-  if (vitals.stallSince(begun) > OWN_STALL_MS) return undefined
-  return { kind: /REFUSED|RESET/.test(seen ?? '') ? 'gone' : 'silent', how: seen ?? 'no answer' }
+  const gone = /REFUSED|RESET|reset/.test(seen ?? '')
+  const waited = performance.now() - begun
+  if (!gone && vitals.stallSince(begun) > waited * STALL_SHARE) return undefined
+  return { kind: gone ? 'gone' : 'silent', how: seen ?? 'no answer' }
 }
 
 /** Waits for a server that is not ours to start: true once it serves again. */

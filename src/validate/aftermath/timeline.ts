@@ -18,9 +18,7 @@ export const keyOf = ({ slice, id }: CaseName): string => `${slice}/${id}`
 
 /** Tries that are kept; a soak has millions. */
 const MOST = 20_000
-/** A try that was never booked has ended by then, ms. */
-const LONGEST_TRY_MS = 8000
-/** How long a try took that nobody timed, ms. */
+/** How long a try took whose begin or end nobody told, ms. */
 const UNTOLD_MS = 2000
 
 export class Timeline {
@@ -48,8 +46,8 @@ export class Timeline {
   /** Tries that were on their way at some time between the two. */
   during(from: number, to: number): Try[] {
     return this.#tries
-      .filter((one) => one.from <= to && Math.min(one.to, one.from + LONGEST_TRY_MS) >= from)
-      .map((one) => ({ ...one, to: Math.min(one.to, one.from + LONGEST_TRY_MS) }))
+      .map((one) => (one.to === Infinity ? { ...one, to: one.from + UNTOLD_MS } : one))
+      .filter((one) => one.from <= to && one.to >= from)
   }
 
   /** Every case that was begun, in the order of its first try. */

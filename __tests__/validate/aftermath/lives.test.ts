@@ -1,0 +1,135 @@
+/** A server that ends or hangs: the case that did it is named, it is started again, and what is left is played. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { expect, test } from '@jest/globals'
+import type { Cell } from '../../../src/documents/result.ts'
+import { http1Cases } from '../../../src/validate/catalogue/http1/index.ts'
+import { root } from '../../support/suite.ts'
+import { attachTo, frailCell, launchFrail } from './frail.ts'
+
+const LONG = 240_000
+const named = (cell: Cell): string[] =>
+  (cell.findings ?? []).map(({ severity, case: of }) => `${severity} ${of}`).sort()
+const CODING = http1Cases
+  .filter(({ group }) => ['coding', 'chunk', 'host'].includes(group))
+  .map(({ id }) => id)
+const WS = ['ctl-text', 'ctl-bin', 'hs-ctl', 'hs-ver12', 'hs-nover', 'hs-nokey']
+
+test(
+  'two cases of two slices that end the process: both are named, tried alone, and all others are played',
+  async () => {
+    const cell = await frailCell('crashes', { slices: ['adversarial', 'ws'], only: [...CODING, ...WS] })
+    expect(named(cell)).toEqual(['HIGH hs-ver12', 'HIGH te-xchunked'])
+    for (const finding of cell.findings!) {
+      expect(finding.repeats).toEqual({ k: 3, n: 3 })
+      expect(finding.evidence!['alone_on_a_fresh_process']).toMatch(/ended \(.*\) in 2 of 2 tries/)
+    }
+    expect(cell.restarts).toBeGreaterThanOrEqual(2)
+    expect(cell.status).toBe('fail')
+    expect(cell.incidents!.length).toBeGreaterThan(0)
+    for (const slice of ['adversarial', 'ws']) {
+      const { planned, exercised, inapplicable } = cell.coverage!.slices[slice]!
+      expect(planned).toBeGreaterThan(4)
+      expect(exercised / (planned - inapplicable.length)).toBeGreaterThanOrEqual(0.95)
+    }
+    // The last process is well, and the run must not say that the server was.
+    expect(cell.tier_1!.property_violation_ids).toEqual(['I-LIVENESS'])
+  },
+  LONG
+)
+
+test(
+  'a case that hangs the server: named, and all others are played',
+  async () => {
+    const cell = await frailCell('hangs', { slices: ['adversarial'], only: CODING })
+    expect(named(cell)).toEqual(['HIGH ck-size-plus'])
+    expect(cell.findings![0]!.repeats).toEqual({ k: 2, n: 2 })
+    expect(cell.restarts).toBeGreaterThanOrEqual(1)
+    const { planned, exercised } = cell.coverage!.slices['adversarial']!
+    expect(exercised / planned).toBeGreaterThanOrEqual(0.95)
+  },
+  LONG
+)
+
+test(
+  'a sound server: no restart, nothing to report',
+  async () => {
+    const cell = await frailCell('sound', { slices: ['adversarial', 'ws'], only: [...CODING, ...WS] })
+    expect(cell.findings).toEqual([])
+    expect(cell.restarts).toBe(0)
+    expect(cell.notes).toEqual([])
+    expect(cell.status).toBe('pass')
+    expect(
+      cell.property_details!.filter(({ id }) => id.startsWith('I-CASE-')).map(({ reason }) => reason)
+    ).toEqual(Array.from({ length: 4 }, () => expect.stringMatching(/^pass: /)))
+  },
+  LONG
+)
+
+test(
+  'a server that is only attached to and dies: told with its case, the rest is inconclusive',
+  async () => {
+    const target = await launchFrail('crashes')
+    const cell = await frailCell('crashes', {
+      slices: ['adversarial'],
+      only: CODING,
+      start: attachTo(target)
+    })
+    await target.stop(500)
+    // Nobody can try it again: it is the case that is named, or one of those that were on their way beside it.
+    const [finding, ...more] = cell.findings!
+    expect(more).toEqual([])
+    expect(finding).toMatchObject({ severity: 'HIGH', predicate: 'I-LIVENESS' })
+    expect(`${finding!.case} ${JSON.stringify(finding!.evidence)}`).toContain('te-xchunked')
+    expect(cell.restarts).toBe(0)
+    const { planned, exercised, inconclusive } = cell.coverage!.slices['adversarial']!
+    expect(exercised + inconclusive.length).toBe(planned)
+    expect(inconclusive.length).toBeGreaterThan(0)
+    expect(new Set(inconclusive.map(({ reason }) => reason.replace(/\(.*/, '')))).toEqual(
+      new Set(['the server is gone '])
+    )
+  },
+  LONG
+)
+
+test(
+  'an attached server that somebody starts again: the case is named and the rest is played',
+  async () => {
+    // A supervisor that always listens on the same port.
+    const first = await launchFrail('sound')
+    await first.stop(500)
+    const { port, authority } = first
+    let child: ChildProcess | undefined
+    let over = false
+    const keep = (): void => {
+      if (over) return
+      child = spawn(
+        process.execPath,
+        ['__tests__/fixture/frail.ts', '-bind', `127.0.0.1:${port}`, '-engine', 'crashes'],
+        { cwd: root, stdio: 'ignore' }
+      )
+      child.once('exit', () => setTimeout(keep, 100))
+    }
+    keep()
+    try {
+      const place = { ...first, authority }
+      const patient = async (signal: AbortSignal) => {
+        for (let i = 0; ; i++) {
+          try {
+            return await attachTo(place, false)(signal)
+          } catch (error) {
+            if (i > 100) throw error
+            await new Promise((resolve) => setTimeout(resolve, 100))
+          }
+        }
+      }
+      const cell = await frailCell('crashes', { slices: ['adversarial'], only: CODING, start: patient })
+      expect(named(cell)).toEqual(['HIGH te-xchunked'])
+      const { planned, exercised } = cell.coverage!.slices['adversarial']!
+      expect(exercised / planned).toBeGreaterThanOrEqual(0.95)
+    } finally {
+      over = true
+      child?.kill('SIGKILL')
+    }
+  },
+  LONG
+)
