@@ -1,6 +1,7 @@
 /** When nobody gets through any more: has the process ended, does it hang, does it come back, and after which message. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { http1Cases, type ProtocolCase } from '../../catalogue/http1/index.ts'
+import { stepCases } from '../../catalogue/http1/steps/index.ts'
 import { stalled } from '../../oracles/deadline.ts'
 import { askFresh, Elder, exitOf, isAlive } from '../../oracles/liveness.ts'
 import { outageDraft } from './tell.ts'
@@ -176,7 +177,8 @@ export class Outages {
 
 function caseOf(id: string | undefined): Pick<ProtocolCase, 'id' | 'title' | 'standard'> {
   return (
-    http1Cases.find((entry) => entry.id === id) ?? {
+    http1Cases.find((entry) => entry.id === id) ??
+    stepCases.find((entry) => entry.id === id) ?? {
       id: id ?? 'adversarial',
       title: id ?? 'no single case',
       standard: 'RFC 9112 2.2'

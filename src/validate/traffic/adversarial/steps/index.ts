@@ -9,6 +9,7 @@ import {
   type StepCase
 } from '../../../catalogue/http1/steps/index.ts'
 import type { SliceContext } from '../../../contracts.ts'
+import { stalled } from '../../../oracles/deadline.ts'
 import { Elder, isAlive } from '../../../oracles/liveness.ts'
 import { coreFirst, tooLate } from '../../proof/pass.ts'
 import type { Outages } from '../outage.ts'
@@ -224,9 +225,13 @@ export class StepPlayer {
 
   async #growth(entry: Growth, random: RandomStream): Promise<'none'> {
     const play = (): ReturnType<typeof playGrowth> => playGrowth(this.#stage, entry, random)
+    const { context, limits } = this.#stage
+    const begun = performance.now()
     const { verdict, seen } = await play()
-    this.#stage.context.tally.add('adv_sent')
-    await this.#book.settle(entry, verdict, async () => (await play()).verdict, seen, {})
+    context.tally.add('adv_sent')
+    if (verdict.kind === 'wrong' && stalled(context.vitals, begun, limits.answerMs))
+      context.ledger.inconclusive(entry.id, 'this machine stood still meanwhile')
+    else await this.#book.settle(entry, verdict, async () => (await play()).verdict, seen, {})
     return 'none'
   }
 
