@@ -1,5 +1,4 @@
 /** The floods that are programs: windows that open byte by byte, and many connections that go, or stay, in error. */
-import { readFile } from 'node:fs/promises'
 import { HpackEncoder } from '../../../wire/hpack.ts'
 import { encodeFrame, FLAG, FRAME, headerFrames, SETTING, windowUpdate } from '../../../wire/http2.ts'
 import { H2C_FRAME_CASES, type H2cFrameCase, type H2cPlayedFlood } from '../../catalogue/h2c/index.ts'
@@ -10,6 +9,7 @@ import { frameBytes, methodOf } from './frames.ts'
 import { getFields, postFields, toldStream, type Ground } from './ground.ts'
 import { reactionOf } from './flood.ts'
 import { Session } from './session.ts'
+import { serverSides } from './sockets.ts'
 import { convicted } from './told.ts'
 
 export interface Played {
@@ -136,20 +136,10 @@ async function errant(ground: Ground, spec: H2cFrameCase): Promise<Errant | unde
   return { spec, session }
 }
 
-const SOCKET_TABLES = ['/proc/net/tcp', '/proc/net/tcp6']
-
-/** Ports of ours whose server side is still a descriptor of a process (its row has an inode). */
+/** Ports of ours whose server side is still a descriptor of a process. */
 async function heldFor(serverPort: number, ports: ReadonlySet<number>): Promise<Set<number>> {
-  const tables = await Promise.all(SOCKET_TABLES.map((path) => readFile(path, 'latin1').catch(() => '')))
-  const portOf = (field: string | undefined): number => parseInt(field?.split(':')[1] ?? '', 16)
-  const held = new Set<number>()
-  for (const line of tables.join('\n').split('\n')) {
-    const [, local, remote, , , , , , , inode] = line.trim().split(/\s+/)
-    const port = portOf(remote)
-    if (portOf(local) === serverPort && ports.has(port) && inode !== undefined && inode !== '0')
-      held.add(port)
-  }
-  return held
+  const sides = await serverSides(serverPort, ports)
+  return new Set([...sides].flatMap(([port, { held }]) => (held ? [port] : [])))
 }
 
 async function errorsThenIdle(ground: Ground, spec: H2cPlayedFlood, look: Look): Promise<Played> {

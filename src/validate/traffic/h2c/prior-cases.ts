@@ -8,10 +8,13 @@ import { wait, type Bench } from '../proof/bench.ts'
 import { inapplicable, inconclusive, KEPT, type Shot, type Trial, type Verdict } from '../proof/trial.ts'
 import { getFields, wrongAnswer, type Ground } from './ground.ts'
 import { Session } from './session.ts'
+import { serverSides } from './sockets.ts'
 import { convicted } from './told.ts'
 
-/** Between the two segments of a cut, ms. */
-const CUT_MS = 100
+/** Between the two segments of a cut, at least, ms. */
+const CUT_MS = 50
+/** How long the first of them is waited for to be read, ms. */
+const UNREAD_MS = 1500
 /** After a pong, how long an error may still be on its way, ms. */
 const LATE_MS = 400
 const PROBE = Buffer.from('is alive')
@@ -73,31 +76,46 @@ function bytesOf({ bench, prior }: PriorGround, text: string): Buffer {
 async function cuts(ground: Ground, spec: H2cPriorCase, most: number): Promise<Shot> {
   const { bench } = ground
   const bytes = bytesOf({ bench, prior: ground, http1: true }, spec.sends[0]!)
-  const shots = await Promise.all(
-    Array.from({ length: most }, async (_, i): Promise<Shot> => {
-      const connection = await bench.connect()
-      const session = new Session(bench, connection)
-      const { transcript } = connection
-      try {
-        session.inbound.offer({})
-        const stream = session.expect(1, 'GET')
-        // Nothing is read between: an acknowledgement of ours would come before our own SETTINGS.
-        const begun = await bench.write(connection, bytes.subarray(0, i + 1))
-        await wait(CUT_MS)
-        await new Promise((resolve) => setImmediate(resolve))
-        const sent = begun && (await bench.write(connection, bytes.subarray(i + 1)))
+  const sessions: Session[] = []
+  try {
+    for (let at = 1; at <= most; at++) {
+      const session = new Session(bench, await bench.connect())
+      sessions.push(session)
+      session.inbound.offer({})
+      session.expect(1, 'GET')
+      // Nothing is read between: an acknowledgement of ours would come before our own SETTINGS.
+      await bench.write(session.connection, bytes.subarray(0, at))
+    }
+    await areRead(bench, sessions)
+    const shots = await Promise.all(
+      sessions.map(async (session, i): Promise<Shot> => {
+        const { transcript } = session.connection
+        const sent = await bench.write(session.connection, bytes.subarray(i + 1))
+        const stream = session.inbound.streams.get(1)!
         await session.settle([stream])
         const wrong = session.fault?.title ?? wrongAnswer(ground, session, stream)
         if (wrong === undefined) return { verdict: KEPT, transcript }
         if (/\b(429|503)\b/.test(wrong)) return { verdict: inconclusive(wrong), transcript }
         const told = `cut after ${i + 1} bytes, ${sent ? wrong : 'the connection is closed'}`
         return { verdict: convicted(spec, 'refused', told), transcript }
-      } finally {
-        session.destroy()
-      }
-    })
-  )
-  return shots.find(({ verdict }) => verdict.kind === 'broken') ?? shots.find(notKept) ?? shots[0]!
+      })
+    )
+    return shots.find(({ verdict }) => verdict.kind === 'broken') ?? shots.find(notKept) ?? shots[0]!
+  } finally {
+    for (const session of sessions) session.destroy()
+  }
+}
+
+/** Waits until the server has read what was sent, where that can be seen; a busy one would read both parts as one. */
+async function areRead({ context }: Bench, sessions: readonly Session[]): Promise<void> {
+  await wait(CUT_MS)
+  const ports = new Set(sessions.map(({ connection }) => connection.localPort))
+  const end = performance.now() + UNREAD_MS
+  while (performance.now() < end) {
+    const sides = await serverSides(context.target.port, ports)
+    if (![...sides.values()].some(({ unread }) => unread > 0)) return
+    await wait(CUT_MS)
+  }
 }
 
 const notKept = ({ verdict }: Shot): boolean => verdict.kind !== 'kept'
