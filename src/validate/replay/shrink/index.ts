@@ -179,7 +179,7 @@ export function refuseProgram(replay: Replay): void {
         ? 'it is about the answer and not about the request'
         : replay.slice === 'h2c'
           ? 'frames of HTTP/2 stand on each other, and this suite has no reader that says which of them are still wrong'
-          : 'it is a program of the suite and not one message'
+          : 'it is a case of several steps, or a program of the suite, and not one message'
   if (reason === undefined) return
   throw new UserError({
     where: replay.case,
