@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
 import { expect, test } from '@jest/globals'
 import { attachedTo } from '../../fixture/stand.ts'
-import { playFixture, playServer, playTarget, type Played } from './play.ts'
+import { playFixture, playServer, playTarget, type Played } from './messages.ts'
 
 /** Nothing judged, and not for a reason that leaves the cell green. */
 function expectVacuous({ findings, book }: Played): void {
@@ -84,7 +84,7 @@ test('a process that ends is told once, with the message that was on its way', a
   }
 })
 
-test("Node's own http server: two Host fields, MED, and nothing HIGH", async () => {
+test("Node's own http server: what it takes for a Host, MED, and nothing HIGH", async () => {
   const server = createServer((request, response) => {
     const parts: Buffer[] = []
     request.on('data', (part: Buffer) => parts.push(part))
@@ -106,8 +106,14 @@ test("Node's own http server: two Host fields, MED, and nothing HIGH", async () 
       forMs: 2000
     })
     expect([...new Set(findings.map((finding) => `${finding.severity} ${finding.case}`))].sort()).toEqual([
+      'MED host-bad-char',
+      'MED host-badport',
+      'MED host-bracket',
+      'MED host-comma',
       'MED host-dup',
-      'MED host-dup-diff'
+      'MED host-dup-diff',
+      'MED host-slash',
+      'MED host-userinfo'
     ])
   } finally {
     server.closeAllConnections()
