@@ -107,7 +107,7 @@ test(
         ['__tests__/fixture/frail.ts', '-bind', `127.0.0.1:${port}`, '-engine', 'crashes'],
         { cwd: root, stdio: 'ignore' }
       )
-      child.once('exit', () => setTimeout(keep, 100))
+      child.once('exit', () => setTimeout(keep, 1500))
     }
     keep()
     try {
