@@ -90,6 +90,12 @@ export class Churn {
       const code = stream.reset ?? session.inbound.goaway?.code
       if (code !== undefined && SHED.has(code))
         throw new Judged(inconclusive(`the server sheds load: ${toldStream(session, stream)}`))
+      // Many resets may be taken for abuse, which ends the connection (10.5).
+      const resets = [...session.inbound.streams.values()].some(({ cancelled }) => cancelled)
+      if (resets && session.inbound.goaway !== undefined)
+        throw new Judged(
+          inconclusive(`the server ends the connection for the resets: ${toldStream(session, stream)}`)
+        )
       const silent = stream.reset === undefined && session.open && session.inbound.goaway === undefined
       const told = `stream ${stream.id} ends with ${toldStream(session, stream)}`
       this.breach(silent ? 'silence' : 'refused', silent ? `(${told})` : told)
