@@ -55,7 +55,10 @@ function handle(request: IncomingMessage, response: ServerResponse, body: string
     response.setHeader('set-cookie', `sid=${id}; Path=/; HttpOnly`)
     return reply(response, 200, { user })
   }
-  if (owner === undefined) return reply(response, 401, { error: 'no session' })
+  if (owner === undefined) {
+    response.setHeader('www-authenticate', 'Session realm="keeper"')
+    return reply(response, 401, { error: 'no session' })
+  }
   if (bug === 'forgets-sessions' && requests % 3 === 0) sessions.delete(cookie)
   if (url === '/items' && request.method === 'POST') {
     const { name } = JSON.parse(body) as { name: string }

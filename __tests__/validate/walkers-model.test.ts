@@ -19,7 +19,7 @@ const BREAKS: Record<string, { must: string; may?: string[] }> = {
     may: ['I-ANSWER changed', 'I-READ-WRITE list', 'I-ETAG read', 'I-ETAG changed', 'I-STATUS read']
   },
   'short-length': {
-    must: 'I-RFC-1 stray-bytes',
+    must: 'I-RFC-1 answer-length-bytes',
     may: ['I-ANSWER read', 'I-ANSWER changed', 'I-ETAG read', 'I-ETAG changed']
   },
   'long-length': {

@@ -64,6 +64,7 @@ func (h *handlers) login(c *celeris.Context) error {
 	}
 	account, ok := h.accounts.verify(asked.User, asked.Password)
 	if !ok {
+		c.SetHeader("www-authenticate", common.Challenge)
 		return c.JSON(401, common.Problem{Error: "unauthorized", Detail: "unknown user or wrong password"})
 	}
 	s := session.FromContext(c)
@@ -91,10 +92,12 @@ func (h *handlers) requireAccount(c *celeris.Context) error {
 	s := session.FromContext(c)
 	owner := s.GetString(ownerKey)
 	if owner == "" {
+		c.SetHeader("www-authenticate", common.Challenge)
 		return common.Refuse(c, 401, common.Problem{Error: "unauthorized", Detail: "log in first"})
 	}
 	account, ok := h.accounts.get(owner)
 	if !ok {
+		c.SetHeader("www-authenticate", common.Challenge)
 		return common.Refuse(c, 401, common.Problem{Error: "unauthorized", Detail: "the account is gone"})
 	}
 	c.Set(accountKeyName, account)

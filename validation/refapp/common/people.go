@@ -126,6 +126,7 @@ func (p *People) Login(c *celeris.Context) error {
 		return p.Refuse(c, err)
 	}
 	if !good {
+		c.SetHeader("www-authenticate", Challenge)
 		return c.JSON(401, Problem{Error: "unauthorized", Detail: "unknown user or wrong password"})
 	}
 	s := session.FromContext(c)
@@ -170,6 +171,7 @@ func (p *People) Me(c *celeris.Context) error {
 func (p *People) Require(c *celeris.Context) error {
 	name := session.FromContext(c).GetString(ownerKey)
 	if name == "" {
+		c.SetHeader("www-authenticate", Challenge)
 		return Refuse(c, 401, Problem{Error: "unauthorized", Detail: "sign in first"})
 	}
 	c.Set(ownerKey, name)

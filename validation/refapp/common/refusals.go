@@ -31,6 +31,9 @@ func FailedPrecondition(detail string) error {
 // Conflict is an error of a store that is answered 409.
 func Conflict(detail string) error { return &refusal{409, "conflict", detail} }
 
+// Challenge is what a 401 of a session asks for (RFC 9110 15.5.2): a sign-in, whose cookie comes back.
+const Challenge = `Session realm="refapp"`
+
 // failuresShown bounds what errors of the backend may print.
 const failuresShown = 5
 
