@@ -98,6 +98,10 @@ function reach(host: string, port: number, shown: string): Promise<void> {
       resolve()
     })
     socket.on('timeout', () => fail(`no connection within ${CONNECT_MS / 1000} s`))
-    socket.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message))
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      // Somebody listens, and resets what he takes: what he is shows later.
+      if (error.code === 'ECONNRESET') resolve()
+      else fail(error.code ?? error.message)
+    })
   })
 }

@@ -117,12 +117,16 @@ export async function mute(
     return named('sends back the bytes that it is sent')
   const spoke = replies.find(({ received }) => received.length > 0)
   if (spoke !== undefined) return named(`answers ${quoted(spoke.received)}, which is no HTTP/1`)
-  const count = (how: Reply['closed']): number => replies.filter(({ closed }) => closed === how).length
-  if (replies.every(({ failed, closed }) => failed !== undefined && closed === 'open')) return undefined
+  const count = (how: Reply['closed']): number =>
+    replies.filter(({ failed, closed }) => failed !== 'ECONNRESET' && closed === how).length
+  // A reset may come so soon that it is met while connecting.
+  const reset = replies.filter(({ failed }) => failed === 'ECONNRESET').length
+  if (reset === 0 && replies.every(({ failed, closed }) => failed !== undefined && closed === 'open'))
+    return undefined
   if (count('open') === replies.length)
     return named(`takes every request and never answers (waited ${SILENT_MS / 1000} s)`)
   if (count('open') > 0) return named(`answers none of ${replies.length} valid requests`)
-  return count('reset') > count('eof')
+  return count('reset') + reset > count('eof')
     ? named('resets every connection without an answer')
     : named('closes every connection without an answer')
 }
