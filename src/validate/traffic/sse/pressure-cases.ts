@@ -11,8 +11,10 @@ import { wrong } from './told.ts'
 /** How long clients beside a reader do not read, ms. */
 const SLOW_MS = 1500
 const MOST_SLOW_MS = 6000
+/** What the kernels hold is read by then, ms. */
+const DRAIN_MS = 1000
 /** What the kernels of both sides take for a client that does not read. */
-const SOCKET_BUFFERS = 5 << 20
+const SOCKET_BUFFERS = 6 << 20
 /** Windows in which memory is measured, and what is published in each of them. */
 const WINDOW_MS = 3000
 const PARTS = 3
@@ -214,8 +216,10 @@ async function readsAgain(stream: Stream, entry: SsePressure): Promise<Shot> {
   try {
     for (const client of clients) client.connection.pause()
     await wait(await untilFull(stream))
-    const before = clients.map(({ bytes }) => bytes)
     for (const client of clients) client.connection.resume()
+    // What was on its way comes at once, and proves nothing.
+    await wait(DRAIN_MS)
+    const before = clients.map(({ bytes }) => bytes)
     const moved = await Promise.all(
       clients.map((client, i) =>
         client.until(() => client.bytes > before[i]! || client.closed, stream.eventMs)
