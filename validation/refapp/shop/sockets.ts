@@ -1,5 +1,5 @@
 /** The WebSocket echo (RFC 6455) on top of `ws`. */
-import type { IncomingMessage } from 'node:http'
+import { STATUS_CODES, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer } from 'ws'
 import { limits } from './limits.ts'
@@ -13,12 +13,41 @@ export interface Sockets {
   terminate(): void
 }
 
+/** 426 for a version that is not spoken (RFC 6455 4.4), 405 for another method; else the request is wrong. */
+function statusOf({ method, headers }: IncomingMessage): number {
+  if (method !== 'GET') return 405
+  const version = headers['sec-websocket-version']
+  return version !== undefined && version !== VERSION && isUpgrade(headers.upgrade) ? 426 : 400
+}
+
+function isUpgrade(value: string | undefined): boolean {
+  return value?.toLowerCase() === 'websocket'
+}
+
+function refuse(socket: Duplex, status: number, why: string): void {
+  const fields = [
+    `Date: ${new Date().toUTCString()}`,
+    'Connection: close',
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(why)}`,
+    `Sec-WebSocket-Version: ${VERSION}`,
+    ...(status === 405 ? ['Allow: GET'] : []),
+    ...(status === 426 ? ['Upgrade: websocket'] : [])
+  ]
+  socket.once('finish', () => socket.destroy())
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${fields.join('\r\n')}\r\n\r\n${why}`)
+}
+
+const VERSION = '13'
+
 export function createSockets(): Sockets {
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: limits.webSocketMessageBytes,
     perMessageDeflate: false
   })
+  // `ws` itself answers without a Date, which an origin server with a clock sends (RFC 9110 6.6.1).
+  server.on('wsClientError', (error, socket, request) => refuse(socket, statusOf(request), error.message))
   // Clients that have not answered the last ping.
   const silent = new WeakSet<WebSocket>()
 
