@@ -111,6 +111,8 @@ export const PREDICATES: readonly Predicate[] = [
       const { still, usual } = walkersStill(worst, health)
       const walkers = `walkers got ${worst.walked} answers meanwhile, ${usual} are usual`
       const told = `${detail}; ${worst.error === 'timeout' ? 'no answer within' : 'an answer took'} ${(worst.ms / 1000).toFixed(1)} s at ${worst.t.toFixed(0)} s, ${walkers}, our own loop lagged by ${worst.stall} ms at most`
+      // Without walkers only the cases know whether others waited, and for which crowd of theirs.
+      if (usual === 0 && slow.every(({ error }) => error === undefined)) return pass(told)
       // A lone probe that waited while the walkers went on may be a lost SYN.
       return fail(told, slow.length > 1 || still ? 'HIGH' : 'MED')
     }
