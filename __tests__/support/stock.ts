@@ -22,9 +22,8 @@ const every = (count: number): boolean => (turns += 1) % count === 0
 function reply(response: ServerResponse, status: number, value?: unknown, fields: Fields = {}): void {
   let body = value === undefined ? '' : JSON.stringify(value)
   const raw = (length: number): void => {
-    const lines = Object.entries({ ...fields, 'content-length': length }).map(
-      ([name, of]) => `${name}: ${of}\r\n`
-    )
+    const head = { date: new Date().toUTCString(), ...fields, 'content-length': length }
+    const lines = Object.entries(head).map(([name, of]) => `${name}: ${of}\r\n`)
     response.socket?.write(`HTTP/1.1 ${status} X\r\n${lines.join('')}\r\n${body}`)
   }
   if (body !== '' && bug === 'half-json' && every(100)) body = body.slice(0, body.length >> 1)

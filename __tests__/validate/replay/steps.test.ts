@@ -86,7 +86,9 @@ test('barriers in place of sleeps, pauses where nothing was waited for, FIN and 
     [step.conn, step.op, 'barrier' in step ? step.barrier : ''].join(' ').trim()
   )
   const first = told.filter((step) => step.startsWith('0'))
-  expect(first.slice(0, 4)).toEqual(['0 connect', '0 send', '0 read-until answer', '0 send'])
+  // On a busy machine any two steps may lie apart.
+  const moves = first.filter((step) => step !== '0 pause')
+  expect(moves.slice(0, 4)).toEqual(['0 connect', '0 send', '0 read-until answer', '0 send'])
   expect(first.slice(-2)).toEqual(['0 fin', '0 read-until close'])
   // The RST is the last of the second connection: nothing is read behind it.
   expect(told.filter((step) => step.startsWith('1')).at(-1)).toBe('1 rst')
