@@ -85,9 +85,7 @@ export class Sieges {
         const note = `with ${last.count} connections: ${last.victim}`
         return convict(entry, 'others', note) ?? { kind: 'right', how: 'waits' }
       }
-      const left = await count.left(last.count, NEXT_PATIENCE_MS)
-      const note = `${left} descriptors more than before, of ${last.count} connections, all closed by us`
-      const wrong = left === 0 ? undefined : convict(entry, 'descriptors', note)
+      const wrong = await count.judge(entry, last.count, NEXT_PATIENCE_MS)
       return wrong ?? { kind: 'right', how: 'waits' }
     }
     let verdict = await once(entry.connections, this.#besieged ? 1 : VICTIMS)

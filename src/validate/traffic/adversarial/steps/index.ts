@@ -23,7 +23,7 @@ import { LACKING, Places } from './places.ts'
 import { DEEP_BUDGET, playScript, type Seen } from './script.ts'
 import { draftOf, twinText } from './tell.ts'
 import { playTrial, playVariant, variantsOf, type StepTrial } from './trial.ts'
-import { convict, type StepVerdict, type Wrong } from './verdict.ts'
+import { type StepVerdict, type Wrong } from './verdict.ts'
 
 const LANES = 6
 const STORM_LANES = 32
@@ -199,9 +199,7 @@ export class StepPlayer {
         await this.#outages.look()
         return { kind: 'inconclusive', reason: `nobody was served afterwards: ${asked.seen}` }
       }
-      const left = await count.left(work.length, patience)
-      const note = `${left} descriptors more than before, of ${work.length} connections, all closed by us`
-      const wrong = left === 0 ? undefined : convict(entry, 'descriptors', note)
+      const wrong = await count.judge(entry, work.length, patience)
       return wrong ?? { kind: 'right', how: 'closed' }
     }
     await this.#book.settle(entry, await once(PATIENCE_MS), once, last, { connections })
