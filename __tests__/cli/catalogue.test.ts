@@ -69,7 +69,7 @@ test('--only picks by id and by protocol; a wrong name offers the right one', as
   const told = await suite(['catalogue', '--only', 'host-dup'])
   expect(told.stdout).toMatch(/host-dup.*two equal Host fields/)
   expect(told.stdout).toMatch(/sends +GET .*\\r\\n\n +Host: /)
-  expect(told.stdout).toMatch(/wrong +MED/)
+  expect(told.stdout).toMatch(/MED: a request with two Host fields was served/)
   const wrong = await suite(['catalogue', '--only', 'host-dupp'])
   expect(wrong).toMatchObject({
     code: 2,
