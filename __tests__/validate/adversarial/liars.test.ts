@@ -71,7 +71,7 @@ test.concurrent.each(nobody)(
 )
 
 test.concurrent.each([
-  ['h1-200-to-all', 'errors come with 2xx'],
+  ['h1-200-to-all', 'answers everything with 200, also bytes that are no request'],
   ['h1-answers-segments', 'before it has read the request']
 ])(
   '%s: no message that must be refused counts as refused',

@@ -24,6 +24,8 @@ const CPU_MS = 300
 const CPU_SURE_MS = 1000
 /** Before a core that is busy is told without a case: so long it must have been busy, ms; cases that are named then. */
 const BUSY_MS = 8000
+/** Findings of a server that serves nobody any more. */
+const HANGS = /HANG|LIVENESS/
 const NAMED_SUSPECTS = 3
 
 export class SlowDeath {
@@ -121,6 +123,16 @@ export class SlowDeath {
     if (left > 0) await delay(left)
     const still = await this.#still(search, off)
     if (still === undefined) return this.#book(quantity, 'pass', 'it came to rest later')
+    // A case that hangs the server is told by its name; later rounds play it again.
+    const known = this.#options.findings.all().find(({ finding }) => HANGS.test(finding.predicate))
+    if (known !== undefined) {
+      const { predicate, case: about } = known.finding
+      return this.#book(
+        quantity,
+        'inconclusive',
+        `a core is busy, and ${about ?? 'a case'} hangs: see ${predicate}`
+      )
+    }
     const seconds = Math.round((performance.now() - this.#seenAt) / 1000)
     const likeliest = search.groups(off).flat().slice(0, NAMED_SUSPECTS)
     this.#book(

@@ -43,7 +43,9 @@ function vacuityOf(cell: Cell): string | undefined {
   const reasons = slices.flatMap(([slice, entry]) => vacuity(slice, entry) ?? [])
   if (statusOf(cell) === 'vacuous') return cell.failure_reason ?? (reasons.join('; ') || 'vacuous')
   if (reasons.length > 0) return reasons.join('; ')
-  if (slices.length > 0 && slices.every(([, entry]) => entry.exercised === 0)) return 'nothing was exercised'
+  // Rules for every answer watch what comes, be it of the preflight alone.
+  const active = slices.filter(([slice]) => slice !== 'passive')
+  if (slices.length > 0 && active.every(([, entry]) => entry.exercised === 0)) return 'nothing was exercised'
   // What a cell without findings must state is the matter of `gated`.
   if (cell.findings === undefined) return undefined
   const tier1 = cell.tier_1
