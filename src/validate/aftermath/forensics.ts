@@ -28,7 +28,7 @@ export class Forensics {
   #opened: Promise<string | undefined> | undefined
   #owner: Finding | undefined
   #count = 0
-  /** Folders below the output folder. */
+  /** Folders below the output folder; the one with the state of the process first. */
   readonly incidents: string[] = []
 
   constructor(options: ForensicsOptions) {
@@ -71,7 +71,7 @@ export class Forensics {
     this.#opened ??= openIncident({ folder, finding, draft, target, samples: samples(), facts }).then(
       (name) => {
         if (name === undefined) note(`the folder of an incident cannot be made below ${folder}`)
-        else this.incidents.push(`incidents/${name}`)
+        else this.incidents.unshift(`incidents/${name}`)
         return name
       }
     )
