@@ -7,6 +7,7 @@ import { RandomStreams } from '../../../src/kit/random.ts'
 import { attach } from '../../../src/target/attach.ts'
 import { launch } from '../../../src/target/launch.ts'
 import type { Target } from '../../../src/target/types.ts'
+import { http1Cases } from '../../../src/validate/catalogue/http1/index.ts'
 import { runCell } from '../../../src/validate/cell.ts'
 import type { SliceName } from '../../../src/validate/contracts.ts'
 import { slicesFor } from '../../../src/validate/traffic/index.ts'
@@ -75,3 +76,11 @@ export const attachTo =
   ({ authority, pid, routes }: Target, known = true): ((signal: AbortSignal) => Promise<Target>) =>
   (signal) =>
     attach({ url: `http://${authority}`, routes, signal, ...(known && pid !== undefined ? { pid } : {}) })
+
+export const LONG = 240_000
+/** Severity and case of each finding. */
+export const named = (cell: Cell): string[] =>
+  (cell.findings ?? []).map(({ severity, case: of }) => `${severity} ${of}`).sort()
+export const CODING = http1Cases
+  .filter(({ group }) => ['coding', 'chunk', 'host'].includes(group))
+  .map(({ id }) => id)
