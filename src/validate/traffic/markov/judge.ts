@@ -17,6 +17,8 @@ const SLOW_FACTOR = 50
 const SLOW_TO_TELL = 2
 /** Our own stall, ms, that makes a time-out ours. */
 const OWN_STALL = 1000
+/** The end of a process is told later than its connections break. */
+const EXIT_LAG_MS = 1000
 /** How long it may take until the end of a process is known, after its sockets have closed. */
 export const HELD_MS = 300
 const STALL_WINDOW = 5000
@@ -56,7 +58,10 @@ export class Judge implements WalkerEvents {
     if (dropped === undefined || target.exit() !== undefined) return
     // As below: walkers are never idle for long by themselves.
     if (vitals.stallSince(performance.now() - STALL_WINDOW) > OWN_STALL) return
-    watch.left(dropped, walker.recent().sent, 'closed unannounced')
+    const { sent } = walker.recent()
+    setTimeout(() => {
+      if (target.exit() === undefined) watch.left(dropped, sent, 'closed unannounced')
+    }, EXIT_LAG_MS).unref()
   }
   left(response: HttpResponse, sent: string, how: 'closed' | 'open', begun: number): void {
     const { vitals, target, watch } = this.#context
