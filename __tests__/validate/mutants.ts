@@ -40,6 +40,8 @@ function near({ name: slice }: Slice, breaks: readonly string[], steady: (id: st
   const infos = catalogueInfos().filter((info) => info.protocol === protocol)
   const own = new Set(breaks.map(steady))
   const groups = new Set(infos.filter(({ id }) => own.has(steady(id))).map(({ group }) => group))
+  // Who stays after a death is told by the case that counts the dead.
+  if (groups.has('kill') || groups.has('stages')) groups.add('leak')
   const long = new Set([...later[protocol], ...LONG_GROUPS])
   return infos.filter(({ group }) => groups.has(group) || !long.has(group)).map(({ id }) => id)
 }

@@ -35,8 +35,7 @@ test('the catalogue lists 96 cases and more, each with steps, twin and what is w
       expect(text).toMatch(/^[\x20-\x7e]+$/)
   }
   for (const { when, severity } of stepCases.flatMap(({ wrong }) => wrong))
-    if (['foreign', 'order', 'raw', 'others', 'descriptors'].includes(when))
-      expect(severity).toBe('HIGH')
+    if (['foreign', 'order', 'raw', 'others', 'descriptors'].includes(when)) expect(severity).toBe('HIGH')
 })
 
 test(

@@ -1,5 +1,0 @@
-/** Each switch of the fixture's event stream flips exactly its own cases; with all off there is nothing to report. */
-import { playMutants } from '../mutants.ts'
-import { table } from './mutants.table.ts'
-
-playMutants(table)
