@@ -1,6 +1,7 @@
 /** A strict reader of requests: each rule by a message that keeps it and one that breaks it. */
 import { expect, test } from '@jest/globals'
-import { http1Cases, render, type Values } from '../../src/validate/catalogue/http1/index.ts'
+import { EXAMPLE } from '../../src/validate/catalogue/http1/example.ts'
+import { http1Cases, render } from '../../src/validate/catalogue/http1/index.ts'
 import { claimOf, readRequests } from '../../src/wire/request.ts'
 
 const read = (text: string): ReturnType<typeof readRequests> => readRequests(Buffer.from(text, 'latin1'))
@@ -105,27 +106,14 @@ test('bytes that end early break no rule, and a head is judged by its whole line
   expect(claim(`GET / HTTP/1.1\r\nA B: c\r\nHo`)).toBe('field-name')
 })
 
-const VALUES: Values = {
-  host: '127.0.0.1:8080',
-  name: '127.0.0.1',
-  get: '/g?n=1',
-  path: '/g',
-  post: '/p?n=1',
-  unknown: '/none',
-  type: '',
-  body: 'abc',
-  canary: 'GET /g?n=2 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n',
-  evil: 'GET /g?n=3 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n'
-}
-
 /** Classes whose messages break a rule; of the others only the twin is known to keep all. */
 const MALFORMED = new Set(['REJ+C', 'REJ|SAN', 'REJ|+C', 'DEC', 'SHD'])
 
 test.each(http1Cases.map((entry) => [entry.id, entry] as const))(
   'case %s: the twin is valid, and the message is what its class says',
   (_, entry) => {
-    expect(claim(render(entry.twin, VALUES))).toBe('valid')
-    const says = claim(render(entry.sends, VALUES))
+    expect(claim(render(entry.twin, EXAMPLE))).toBe('valid')
+    const says = claim(render(entry.sends, EXAMPLE))
     if (entry.class === 'ACC' || entry.class === 'ACC+C') expect(says).toBe('valid')
     else if (MALFORMED.has(entry.class) && says === 'valid') expect(SENT_VALID).toContain(entry.id)
   }

@@ -1,22 +1,10 @@
 /** Each case is what it says: its message breaks the grammar and its twin keeps it, by a strict reader that is not the oracle. */
 import { expect, test } from '@jest/globals'
-import { http1Cases, http1Infos, render, type Values } from '../../../src/validate/catalogue/http1/index.ts'
+import { http1Cases, http1Infos, render } from '../../../src/validate/catalogue/http1/index.ts'
+import { EXAMPLE } from '../../../src/validate/catalogue/http1/example.ts'
 import { readBody } from '../../fixture/http1-body.ts'
 import { isBad, planOf, readHead } from '../../fixture/http1-head.ts'
 import { Bugs } from '../../fixture/types.ts'
-
-const values: Values = {
-  host: '127.0.0.1:8080',
-  name: '127.0.0.1',
-  get: '/g?n=1',
-  path: '/g',
-  post: '/p?n=1',
-  unknown: '/none',
-  type: '',
-  body: 'abc',
-  canary: 'GET /g?n=2 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n',
-  evil: 'GET /g?n=3 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n'
-}
 
 /** Number of whole requests in the bytes, or why they break the grammar. */
 function read(text: string): number | string {
@@ -45,12 +33,12 @@ const VALID = new Set(['ACC', 'ACC+C', 'FRAME'])
 const OPEN = new Set(['MAY', 'LIM'])
 
 test.each(http1Cases.map((entry) => [entry.id, entry] as const))('%s', (id, entry) => {
-  const message = render(entry.sends, values)
-  const twin = render(entry.twin, values)
+  const message = render(entry.sends, EXAMPLE)
+  const twin = render(entry.twin, EXAMPLE)
   // A case about segments sends what its twin sends.
   if (entry.sends.includes('{CUT}')) expect(twin).toBe(message)
   else expect(twin).not.toBe(message)
-  expect(read(twin)).toBe(twin.includes(values.canary) ? 2 : 1)
+  expect(read(twin)).toBe(twin.includes(EXAMPLE.canary) ? 2 : 1)
   if (OPEN.has(entry.class)) return
   const seen = read(message)
   if (VALID.has(entry.class) || id === 'conn-close-then-pipelined') expect(typeof seen).toBe('number')
@@ -88,7 +76,8 @@ test('each case tells a person what is sent, what is right and what is wrong', (
 })
 
 test('lengths in templates are those of the parts, and an unknown placeholder is an error', () => {
-  expect(render('{len:EVIL} {hex:EVIL} {hex4:EVIL} {len:CAN+5}', values)).toBe('45 2d 002d 50')
-  expect(render('{a*3}{9*2}{fields*2}', values)).toBe('aaa99X-0: v\r\nX-1: v\r\n')
-  expect(() => render('{NOPE}', values)).toThrow('NOPE')
+  const parts = { ...EXAMPLE, evil: 'e'.repeat(45), canary: 'c'.repeat(45) }
+  expect(render('{len:EVIL} {hex:EVIL} {hex4:EVIL} {len:CAN+5}', parts)).toBe('45 2d 002d 50')
+  expect(render('{a*3}{9*2}{fields*2}', EXAMPLE)).toBe('aaa99X-0: v\r\nX-1: v\r\n')
+  expect(() => render('{NOPE}', EXAMPLE)).toThrow('NOPE')
 })
