@@ -53,7 +53,7 @@ async function validate(bug: string, slices: string): Promise<Told> {
 const nobody: [bug: string, reason: string][] = [
   ['h1-400-to-all', 'answers every request with 400 and closes: nothing can be judged'],
   ['h1-404-to-all', 'no plain GET is served with 2xx (not declared and not found (GET /: 404;'],
-  ['h1-closes-at-once', 'closes every connection without an answer'],
+  ['h1-closes-at-once', 'ends every connection without an answer'],
   ['h1-never-answers', 'takes every request and never answers'],
   ['h1-speaks-first', 'before it is asked']
 ]

@@ -21,11 +21,15 @@ const NAMES: Record<Liar, RegExp> = {
   'answers before reading':
     /^this server sends "HTTP\/1\.1 200 OK.*" before it is asked: nothing can be judged$/,
   'answers each segment': /^this server answers .* before it has read the request: nothing can be judged$/,
-  'closes at once': /^this server closes every connection without an answer: nothing can be judged$/,
-  'closes when it is asked': /^this server closes every connection without an answer: nothing can be judged$/,
+  'closes at once':
+    /^this server ends every connection without an answer \(\d closed, \d reset\): nothing can be judged$/,
+  'closes when it is asked':
+    /^this server ends every connection without an answer \(\d closed, \d reset\): nothing can be judged$/,
   'echoes bytes': /^this server sends back the bytes that it is sent: nothing can be judged$/,
-  'accepts and resets': /^this server resets every connection without an answer: nothing can be judged$/,
-  'resets when it is asked': /^this server resets every connection without an answer: nothing can be judged$/
+  'accepts and resets':
+    /^this server ends every connection without an answer \(0 closed, 5 reset\): nothing can be judged$/,
+  'resets when it is asked':
+    /^this server ends every connection without an answer \(0 closed, 5 reset\): nothing can be judged$/
 }
 
 async function validate(url: string, slices: readonly string[]): Promise<Ran & { document: ResultDocument }> {

@@ -126,9 +126,9 @@ export async function mute(
   if (count('open') === replies.length)
     return named(`takes every request and never answers (waited ${SILENT_MS / 1000} s)`)
   if (count('open') > 0) return named(`answers none of ${replies.length} valid requests`)
-  return count('reset') + reset > count('eof')
-    ? named('resets every connection without an answer')
-    : named('closes every connection without an answer')
+  // Which of the two a client meets depends on whether its request was there when the server closed (RFC 9293 3.6.1).
+  const ends = `${count('eof')} closed, ${count('reset') + reset} reset`
+  return named(`ends every connection without an answer (${ends})`)
 }
 
 /** A server that answers the same to everything, be it valid or no request at all; undefined for one that tells them apart. */
