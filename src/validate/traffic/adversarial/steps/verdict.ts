@@ -31,7 +31,7 @@ const PREDICATE: Readonly<Record<Fault, string>> = {
   unbounded: 'I-ADV-UNBOUNDED',
   amplified: 'I-ADV-UNBOUNDED',
   memory: 'I-ADV-UNBOUNDED',
-  differs: 'I-ADV-SEGMENTS',
+  differs: 'I-ADV-SEGMENT',
   others: 'I-ADV-HANG',
   descriptors: 'I-ADV-LEAK',
   growth: 'I-ADV-HANG',
