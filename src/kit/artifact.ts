@@ -1,5 +1,4 @@
 /** Upload of the output folder as an artifact of the run. */
-import { DefaultArtifactClient } from '@actions/artifact'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from './log.ts'
@@ -44,6 +43,8 @@ export async function uploadArtifact(
       log.warn(`the artifact was not uploaded: ${folder} is empty`)
       return undefined
     }
+    // Half of what the suite would load otherwise; only a run on a runner wants it, and it stays in the one bundle.
+    const { DefaultArtifactClient } = await import(/* webpackMode: "eager" */ '@actions/artifact')
     const client = new DefaultArtifactClient()
     const { id } = await client.uploadArtifact(
       name,

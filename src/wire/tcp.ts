@@ -1,5 +1,6 @@
 /** A TCP client with control of segments, half-close and reset; what it says it did is what it did. */
 import { Socket } from 'node:net'
+import { Inbox } from './inbox.ts'
 import { noteSent } from './recent.ts'
 import { noteConnection } from './recording.ts'
 import { Transcript } from './transcript.ts'
@@ -50,8 +51,7 @@ export class Connection {
   bytesReceived = 0
   readonly #socket: Socket
   readonly #max: number
-  #chunks: Buffer[] = []
-  #joined: Buffer = Buffer.alloc(0)
+  readonly #inbox = new Inbox()
   #state: ConnectionState = 'open'
   #ended = false
   /** The peer has closed, and we have not. */
@@ -82,7 +82,7 @@ export class Connection {
     return new Promise((resolve, reject) => {
       let connection: Connection | undefined
       const callback = (count: number): boolean => {
-        connection!.#take(Buffer.from(READ_BUFFER.subarray(0, count)))
+        connection!.#take(READ_BUFFER.subarray(0, count))
         return true
       }
       const socket = new Socket({ allowHalfOpen: true, onread: { buffer: READ_BUFFER, callback } })
@@ -123,23 +123,16 @@ export class Connection {
 
   /** What came and was not consumed. */
   get received(): Buffer {
-    if (this.#chunks.length > 0) {
-      this.#joined =
-        this.#joined.length === 0 && this.#chunks.length === 1
-          ? this.#chunks[0]!
-          : Buffer.concat([this.#joined, ...this.#chunks])
-      this.#chunks = []
-    }
-    return this.#joined
+    return this.#inbox.bytes
   }
 
+  /** @param chunk bytes that are the reader's again afterwards */
   #take(chunk: Buffer): void {
     this.transcript.received(chunk)
     this.bytesReceived += chunk.length
-    this.#chunks.push(chunk)
-    const held = this.#joined.length + this.#chunks.reduce((sum, part) => sum + part.length, 0)
-    if (held > this.#max && !this.#socket.isPaused()) {
-      this.transcript.event(`reading paused: ${held} bytes unread`)
+    this.#inbox.add(chunk)
+    if (this.#inbox.length > this.#max && !this.#socket.isPaused()) {
+      this.transcript.event(`reading paused: ${this.#inbox.length} bytes unread`)
       this.#socket.pause()
     }
     this.#wake()
@@ -228,8 +221,8 @@ export class Connection {
 
   /** Drops n bytes from the front of what was received. */
   consume(n: number): void {
-    this.#joined = this.received.subarray(n)
-    if (this.#socket.isPaused() && this.#joined.length < this.#max) this.#socket.resume()
+    this.#inbox.drop(n)
+    if (this.#socket.isPaused() && this.#inbox.length < this.#max) this.#socket.resume()
   }
 
   /**

@@ -22,7 +22,7 @@ export interface StreamFacts {
   empty: boolean
   /** Bytes came at all, be it comments. */
   flows: boolean
-  /** From request to head, ms. */
+  /** From request to head, ms: the shortest that was seen, for the first may have met a busy machine. */
   headMs: number
 }
 
@@ -137,6 +137,7 @@ export class Stream {
       await one.head(this.bench.patienceMs)
       if (one.established) {
         this.bench.context.tally.add('sse_established')
+        this.facts.headMs = Math.min(this.facts.headMs, one.headMs ?? Infinity)
         return undefined
       }
       const { tally } = this.bench.context
