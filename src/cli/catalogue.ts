@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { UserError, type Outcome } from '../kit/errors.ts'
 import type { Log } from '../kit/log.ts'
 import type { InputsOf } from '../kit/spec.ts'
+import { saveMemory } from '../kit/memory.ts'
 import { plural } from '../report/matrix.ts'
 import { MANIFEST_NAME } from '../target/manifest.ts'
 import type { CaseInfo } from '../validate/catalogue/about.ts'
@@ -44,6 +45,7 @@ export async function runCatalogue(
   }
   const slices = SLICES.filter((slice) => [...wanted].some((key) => key.startsWith(`${slice}/`)))
   const config = options.config ?? (existsSync(MANIFEST_NAME) ? MANIFEST_NAME : undefined)
+  saveMemory()
   const { document, verdict } = await tellValidation(
     {
       ...options,

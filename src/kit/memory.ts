@@ -26,3 +26,11 @@ export function boundMemory(): void {
   }
   setInterval(look, EVERY_MS).unref()
 }
+
+/**
+ * Has the heap collected early, for a third more processor time: for work that is bounded by what it waits for, and not
+ * for load.
+ */
+export function saveMemory(): void {
+  setFlagsFromString('--optimize-for-size')
+}

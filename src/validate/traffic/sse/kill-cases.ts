@@ -23,6 +23,8 @@ const NEEDS_EVENTS = new Set(['K2', 'K3', 'K4', 'K7', 'K8', 'K9'])
 const TURNED_AWAY = new Set([429, 503])
 /** Where the head comes sooner, ms, no client can be relied on to go before it. */
 const AT_ONCE_MS = 5
+/** So many heads are asked for before one that comes late is believed to be of a handler that waits. */
+const HEADS = 8
 
 /** Takes a client away. */
 async function go(stream: Stream, client: Subscription, way: SseWay): Promise<void> {
@@ -78,7 +80,7 @@ export function killTrials(
       group: stage.group,
       twin: () => stream.opens(),
       shoot: async () => {
-        const unable = unfit(stream, stage)
+        const unable = unfit(stream, stage) ?? (await tooSoon(stream, stage))
         if (unable !== undefined) return { verdict: inapplicable(unable) }
         const all = await die(stream, stage, way, random, stage.clients)
         const reached = all.flatMap((one) => ('client' in one ? [one] : []))
@@ -112,9 +114,16 @@ function unfit(stream: Stream, stage: SseStage): string | undefined {
     return 'no event came within the time of observation'
   if (stage.bytes !== undefined && stream.publisher === undefined)
     return 'no route was found that publishes an event of that size'
-  if (stage.id === 'K0p' && stream.facts.headMs < AT_ONCE_MS)
-    return `the head comes within ${AT_ONCE_MS} ms: nobody can go before it`
   return undefined
+}
+
+/** Whether the head comes too soon for anybody to go before it: told by the quickest of several, for this machine may be busy. */
+async function tooSoon(stream: Stream, stage: SseStage): Promise<string | undefined> {
+  if (stage.id !== 'K0p') return undefined
+  for (let i = 0; i < HEADS && stream.facts.headMs >= AT_ONCE_MS; i++) await stream.opens()
+  return stream.facts.headMs < AT_ONCE_MS
+    ? `the head comes within ${AT_ONCE_MS} ms: nobody can go before it`
+    : undefined
 }
 
 /** Clients that came at once are served, or turned away. */
@@ -160,7 +169,7 @@ export function killBatch(
   random: RandomStream
 ): () => Promise<number> {
   return async () => {
-    if (unfit(stream, stage) !== undefined) return 0
+    if ((unfit(stream, stage) ?? (await tooSoon(stream, stage))) !== undefined) return 0
     const all = await die(stream, stage, way, random, SSE_LEAK_BATCH)
     return all.filter((one) => 'client' in one).length
   }
