@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CaseInfo } from '../../src/validate/catalogue/about.ts'
+import { startFixture } from '../fixture/server.ts'
 import { documentOf, scratch, suite } from '../support/suite.ts'
 
 jest.setTimeout(120_000)
@@ -98,4 +99,19 @@ test('played against a server: the chosen cases alone, told by group; an accepte
     'accept:\n  - { case: host-dup, reason: Node does, owner: us, expires: 2999-01-01 }\n'
   )
   expect(await suite([...args, ...chosen, '--waivers', accept])).toMatchObject({ code: 0 })
+})
+
+test('the answer to the second request of a connection is not taken for one to the first', async () => {
+  const fixture = await startFixture()
+  try {
+    const out = join(folder, 'second')
+    const args = ['catalogue', '--url', `http://${fixture.host}:${fixture.port}`, '--out', out]
+    const ran = await suite([...args, '--only', 'h2c/up-second,passive/answer-101-unasked', '--strict'])
+    const [cell] = documentOf(out).validation_results.cells
+    expect(cell?.coverage?.slices).toMatchObject({ h2c: { exercised: 1 }, passive: { exercised: 1 } })
+    expect(cell?.findings).toEqual([])
+    expect(ran.code).toBe(0)
+  } finally {
+    await fixture.close()
+  }
 })

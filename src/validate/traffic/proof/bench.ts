@@ -43,6 +43,8 @@ export class Bench {
   readonly patienceMs: number
   /** Path of the control request. */
   readonly path: string
+  /** Connections whose first answer was shown. */
+  readonly #shown = new WeakSet<Transcript>()
   /** Status of the control request on the idle server. */
   status = 200
   /** Asks the control request on a fresh connection; replaced where the port speaks no HTTP/1.1. */
@@ -170,15 +172,17 @@ export class Bench {
       return done || parsed.rest.length > 0 ? parsed : undefined
     }, timeoutMs)
     const parsed = whole ?? look(connection.state !== 'open')
-    this.#show(connection, parsed)
+    if (methods.length === 1) this.#show(connection, parsed)
     return parsed
   }
 
-  /** The newest answer, for the passive rules. */
+  /** The first answer of a connection, for the passive rules: of a later one it is not known which request it is to. */
   #show({ transcript }: Connection, { responses, error }: ParsedResponses): void {
     const { watch } = this.context
-    const newest = responses.at(-1)
-    if (newest !== undefined) watch.answer(newest, transcript.sentBytes())
+    if (this.#shown.has(transcript)) return
+    this.#shown.add(transcript)
+    const [answer] = responses
+    if (answer !== undefined) watch.answer(answer, transcript.sentBytes())
     else if (error !== undefined)
       watch.broken(error, transcript.sentBytes(), transcript.receivedBytes(), false)
   }
