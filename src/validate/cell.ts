@@ -53,7 +53,7 @@ export interface CellOptions {
 
 /** Past the deadline, how long the core of the catalogue, and the whole of it, may still take. */
 const CORE_GRACE_MS = 25_000
-const WHOLE_GRACE_MS = 10 * 60_000
+const WHOLE_GRACE_MS = 3 * 60_000
 
 /** Runs the cell. Throws what is not the server's: InfraError, AbortedError before traffic, UserError of attach. */
 export async function runCell(options: CellOptions): Promise<Cell> {

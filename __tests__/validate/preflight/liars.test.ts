@@ -13,6 +13,8 @@ const SLICES = ['adversarial', 'h2c', 'ws', 'sse']
 const NAMES: Record<Liar, RegExp> = {
   'answers 400 and closes': /^this server answers every request with 400 and closes: nothing can be judged$/,
   'answers 400 and stays': /^this server answers every request with 400: nothing can be judged$/,
+  'answers every second request':
+    /^this server leaves 3 of \d valid requests unanswered: nothing can be judged$/,
   'never answers': /^this server takes every request and never answers .*: nothing can be judged$/,
   'accepts everything':
     /^this server answers everything with 200, also bytes that are no request: nothing can be judged$/,

@@ -3,7 +3,7 @@ import { InfraError } from '../../kit/errors.ts'
 import type { RandomStreams } from '../../kit/random.ts'
 import { ROUTE_KINDS, type RouteKind, type Target } from '../../target/types.ts'
 import type { Capabilities, PreflightProbe } from '../contracts.ts'
-import { hasty, mute, uniform } from './nature.ts'
+import { hasty, mute, uniform, unreliable } from './nature.ts'
 import { Probe, TIMEOUT_MS, told, type Idle } from './probe.ts'
 import { RouteFinder, type Probed } from './routes.ts'
 import { speaksHttp2, speaksSse, speaksWebSocket, upgradesToHttp2, type Seen } from './streams.ts'
@@ -94,6 +94,8 @@ export async function preflight(target: Target, { random, signal }: PreflightOpt
   record.note('process', await processOf(target))
   let nature = await hasty(target, probe, path)
   if (first.responses.length === 0 && nature === undefined) first = await probe.get(path)
+  if (first.responses.length > 0 && nature === undefined && !signal.aborted)
+    nature = await unreliable(probe, path)
   const http1 = first.responses.length > 0 && nature === undefined
   const prior = await speaksHttp2(target, TIMEOUT_MS)
   let upgrade: Seen = { ok: false, seen: 'no HTTP/1.1 to upgrade from' }

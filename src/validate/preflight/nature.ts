@@ -16,6 +16,9 @@ const SILENT_MS = 2000
 /** Bytes that are no request may be waited on for ever; who answers them with 2xx does so at once. */
 const GARBAGE_MS = 500
 const SHOWN_BYTES = 24
+/** Plain requests, one after the other, and how many of them may get nothing before no case can be judged by its answer. */
+const PLAIN_REQUESTS = 12
+const UNANSWERED = 3
 
 const quoted = (bytes: Buffer): string => JSON.stringify(bytes.toString('latin1', 0, SHOWN_BYTES))
 const named = (what: string): string => `this server ${what}: nothing can be judged`
@@ -129,6 +132,18 @@ export async function mute(
   // Which of the two a client meets depends on whether its request was there when the server closed (RFC 9293 3.6.1).
   const ends = `${count('eof')} closed, ${count('reset') + reset} reset`
   return named(`ends every connection without an answer (${ends})`)
+}
+
+/** A server that leaves many plain requests unanswered, asked one after the other; undefined for one that can be relied on. */
+export async function unreliable(probe: Probe, path: string): Promise<string | undefined> {
+  let missed = 0
+  for (let asked = 1; asked <= PLAIN_REQUESTS; asked++) {
+    const { responses } = await probe.get(path)
+    if (responses.length > 0) continue
+    missed += 1
+    if (missed >= UNANSWERED) return named(`leaves ${missed} of ${asked} valid requests unanswered`)
+  }
+  return undefined
 }
 
 /** A server that answers the same to everything, be it valid or no request at all; undefined for one that tells them apart. */

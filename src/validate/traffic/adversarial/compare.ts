@@ -17,6 +17,8 @@ import { play, playTwin, shoot, type Stage, type Trial, type TwinSeen } from './
 
 const PREDICATE = 'I-ADV-SEGMENT'
 const STANDARD = 'RFC 9112 2.2'
+/** How often the plainest message is cut, each time elsewhere, before a difference is of the message itself. */
+const PLAIN_TRIES = 6
 
 /** The plainest case of each framing: a valid message that is treated in two ways is told there. */
 const PLAINEST = { chunked: 'ctl-post-chunked', length: 'ctl-post-cl', plain: 'ctl-get' } as const
@@ -143,6 +145,7 @@ export class Comparison {
     const { entry } = cut
     const whole = this.#whole.get(entry.id)!
     const outcome = trial.outcome!
+    if (outcome.key === 'refused' && (await this.#plainDiffers(cut))) return true
     let last = { cut: trial, whole: undefined as Trial | undefined }
     const rate = await this.#repeat(async () => {
       const once = await this.#play(cut, 'whole')
@@ -186,6 +189,20 @@ export class Comparison {
     const { context } = this.#stage
     if (context.signal.aborted) return undefined
     return play(this.#stage, entry, how, context.random.stream(stream), undefined)
+  }
+
+  /** Refused when cut: where the plainest message of the framing is, too, it is that one which is told, once. */
+  async #plainDiffers({ entry, how, stream }: Cut): Promise<boolean> {
+    const framing = framingOf(entry.sends)
+    if (this.#framings.has(framing)) return true
+    const plainest = http1Cases.find(({ id }) => id === PLAINEST[framing])
+    if (plainest === undefined || !this.#whole.has(plainest.id)) return false
+    for (let i = 0; i < PLAIN_TRIES && !this.#stage.context.signal.aborted; i++) {
+      const cut = { entry: plainest, how, stream: `${stream}/plain/${i}` }
+      const seen = await playTwin(this.#stage, plainest, how, this.#stage.context.random.stream(cut.stream))
+      if (!seen.ok && (await this.#twinDiffers(cut, seen))) return true
+    }
+    return false
   }
 
   /** A valid message that is served in one segment and not in several: no case can be judged with it, and that is the finding. */
