@@ -140,6 +140,12 @@ export function casesLine(document: ResultDocument): string {
   )
 }
 
+/** It passes only because nothing was to fail: no green word and no green mark may stand over it. */
+export function isLetPass({ outcome, counts, waived, cells }: Verdict): boolean {
+  const waivedHigh = waived.filter(({ finding }) => finding.severity === 'HIGH').length
+  return outcome === 'pass' && (counts.high > waivedHigh || cells.vacuous > 0)
+}
+
 /** `FAIL: 1 HIGH, 1 MED in 1 of 6 cells; 8 cells not run` */
 export function verdictLine(document: ResultDocument, verdict: Verdict): string {
   const view = matrixView(document)
@@ -157,11 +163,10 @@ export function verdictLine(document: ResultDocument, verdict: Verdict): string 
   if (broken > 0) parts.push(`${plural(broken, 'cell')} broken by the suite or the machine`)
   if (cells.not_run > 0) parts.push(`${plural(cells.not_run, 'cell')} not run`)
   if (verdict.waived.length > 0) parts.push(`${verdict.waived.length} waived`)
-  const waivedHigh = verdict.waived.filter(({ finding }) => finding.severity === 'HIGH').length
-  if (verdict.outcome === 'pass' && verdict.counts.high > waivedHigh) parts.push('HIGH let pass on request')
+  if (isLetPass(verdict)) parts.push('nothing fails, on request')
   if (verdict.refusals.some(({ rule }) => rule === 'aborted')) parts.push('stopped before the end')
   const word = { pass: 'PASS', findings: 'FAIL', infrastructure: 'BROKEN', aborted: 'ABORTED', usage: 'FAIL' }
-  return `${word[verdict.outcome]}: ${parts.join('; ')}`
+  return `${isLetPass(verdict) ? 'LET PASS' : word[verdict.outcome]}: ${parts.join('; ')}`
 }
 
 /** The findings of the screen, worst first, each with its sentence. */
@@ -218,7 +223,7 @@ export function endText(document: ResultDocument, verdict: Verdict, paint: Paint
     ...matrixText(view, paint),
     ...groupsBlock(document, paint),
     '',
-    verdict.outcome === 'pass' ? paint.good(line) : paint.bad(line),
+    verdict.outcome === 'pass' && !isLetPass(verdict) ? paint.good(line) : paint.bad(line),
     ...findingsText(document, paint, folder)
   ]
   for (const { rule, cell, text } of verdict.refusals) {

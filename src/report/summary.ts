@@ -5,7 +5,7 @@ import { subjectOf } from '../documents/waivers.ts'
 import { replayCommand } from './again.ts'
 import { codeSpan, markdown } from './markdown.ts'
 import { grouped, groupLines, matrixView, plural, statusLabel } from './matrix.ts'
-import { casesLine, verdictLine } from './screen.ts'
+import { casesLine, isLetPass, verdictLine } from './screen.ts'
 
 const SHOWN_ROWS = 20
 const SHOWN_FINDINGS = 50
@@ -37,7 +37,13 @@ const MARK: Record<string, string> = {
 export function summaryMarkdown(document: ResultDocument, verdict: Verdict): string {
   const view = matrixView(document)
   const run = document.validation_results.run
-  const mark = verdict.outcome === 'pass' ? '✅' : verdict.outcome === 'aborted' ? '⏹️' : '❌'
+  const mark = isLetPass(verdict)
+    ? '⚠️'
+    : verdict.outcome === 'pass'
+      ? '✅'
+      : verdict.outcome === 'aborted'
+        ? '⏹️'
+        : '❌'
   const lines = [`## ${mark} probatorium: ${markdown(verdictLine(document, verdict))}`, '']
   if (run !== undefined) {
     lines.push(

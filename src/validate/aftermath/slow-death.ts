@@ -5,6 +5,7 @@
  * again, and what is told has grown with every one of several equal batches, and not without the case.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { catalogueInfos, SLICE_OF } from '../catalogue/list.ts'
 import type { FindingDraft } from '../contracts.ts'
 import type { PropertyReport } from '../properties/index.ts'
 import { coresBetween, look, type Gauge, type Look } from './looks.ts'
@@ -161,6 +162,10 @@ export class SlowDeath {
     const { gauge, what, text, predicate } = quantity
     const { slice, id, looks } = named
     const cpu = gauge === 'cpu'
+    const about = catalogueInfos().find(
+      (info) => info.id === id && info.protocol !== 'passive' && slice === SLICE_OF[info.protocol]
+    )
+    const spelt = about === undefined ? id : `${id} (${about.title})`
     const { levels, without } =
       gauge === named.gauge
         ? named
@@ -172,8 +177,8 @@ export class SlowDeath {
       severity: 'HIGH',
       case: id,
       title: cpu
-        ? `after ${id} ${what}: ${shown} cores in ${levels.length} fresh processes, ${without.map(text).join(', ')} before it`
-        : `${what} with each play of ${id}: ${shown} over ${levels.length - 1} equal batches${without.length === 0 ? '' : `, ${without.map(text).join(' -> ')} without it`}`,
+        ? `after ${spelt} ${what}: ${shown} cores in ${levels.length} fresh processes, ${without.map(text).join(', ')} before it`
+        : `${what} with each play of ${spelt}: ${shown} over ${levels.length - 1} equal batches${without.length === 0 ? '' : `, ${without.map(text).join(' -> ')} without it`}`,
       standard: 'resources',
       evidence: {
         gauge,

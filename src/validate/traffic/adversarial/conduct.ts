@@ -1,11 +1,12 @@
 /** Plays all cases, round after round, and believes nothing that was seen once. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { http1Cases, type ProtocolCase } from '../../catalogue/http1/index.ts'
-import { Elder } from '../../oracles/liveness.ts'
+import type { Elder } from '../../oracles/liveness.ts'
 import { repeat } from '../../oracles/repeat.ts'
 import { coreFirst, tooLate } from '../proof/pass.ts'
 import { Comparison } from './compare.ts'
 import type { Verdict } from './judge.ts'
+import { inLanes } from './lanes.ts'
 import { Outages } from './outage.ts'
 import { CUT, obstacle } from './scene.ts'
 import { COMPARED, type Segmentation } from './segments.ts'
@@ -107,31 +108,16 @@ export class Conductor {
   }
 
   /** @param until `performance.now()` after which nothing more is begun */
-  async #lanes(works: readonly Work[], count: number, until: number): Promise<void> {
-    const { context, dialer, scene, limits } = this.#stage
-    let next = 0
-    const lane = async (): Promise<void> => {
-      let elder: Elder | undefined
-      const open = async (): Promise<void> => {
-        elder?.close()
-        elder = scene.capabilities.keepAlive ? await Elder.open(dialer, scene.control, limits) : undefined
-      }
-      await open()
-      while (next < works.length && !this.#over) {
-        const work = works[next++]!
-        if (performance.now() >= until) break
-        if (work.round === 0 && this.#leftOut(work.entry.id)) continue
-        if (context.target.exit() !== undefined) {
-          this.#outages.died()
-          break
-        }
+  #lanes(works: readonly Work[], count: number, until: number): Promise<void> {
+    return inLanes(this.#stage, this.#outages, works, count, {
+      over: () => this.#over || performance.now() >= until,
+      passesOver: ({ entry, round }) => round === 0 && this.#leftOut(entry.id),
+      play: async (work, elder) => {
         const seen = await this.#work(work, elder)
-        if (seen !== 'answered' && !this.#over) await open()
         if (work.round > COMPARED.length) await delay(LATER_PAUSE_MS)
+        return seen
       }
-      elder?.close()
-    }
-    await Promise.all(Array.from({ length: Math.min(count, works.length) }, lane))
+    })
   }
 
   /** The cell has no time for this case. */

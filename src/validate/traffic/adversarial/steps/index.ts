@@ -12,6 +12,7 @@ import type { SliceContext } from '../../../contracts.ts'
 import { stalled } from '../../../oracles/deadline.ts'
 import { Elder, isAlive } from '../../../oracles/liveness.ts'
 import { coreFirst, tooLate } from '../../proof/pass.ts'
+import { inLanes } from '../lanes.ts'
 import type { Outages } from '../outage.ts'
 import type { Stage } from '../trial.ts'
 import { Sieges } from './besiege.ts'
@@ -87,28 +88,12 @@ export class StepPlayer {
       for (const { id } of this.#cases) this.#stage.context.ledger.inconclusive(id, lost)
   }
 
-  async #lanes(cases: readonly StepCase[], count: number): Promise<void> {
-    const { context, dialer, scene, limits } = this.#stage
-    let next = 0
-    const lane = async (): Promise<void> => {
-      let elder: Elder | undefined
-      const open = async (): Promise<void> => {
-        elder?.close()
-        elder = scene.capabilities.keepAlive ? await Elder.open(dialer, scene.control, limits) : undefined
-      }
-      await open()
-      while (next < cases.length && !this.#book.over) {
-        const entry = cases[next++]!
-        if (this.#leftOut(entry)) continue
-        if (context.target.exit() !== undefined) {
-          this.#outages.died()
-          break
-        }
-        if ((await this.#play(entry, elder)) !== 'answered' && !this.#book.over) await open()
-      }
-      elder?.close()
-    }
-    await Promise.all(Array.from({ length: Math.min(count, cases.length) }, lane))
+  #lanes(cases: readonly StepCase[], count: number): Promise<void> {
+    return inLanes(this.#stage, this.#outages, cases, count, {
+      over: () => this.#book.over,
+      passesOver: (entry) => this.#leftOut(entry),
+      play: (entry, elder) => this.#play(entry, elder)
+    })
   }
 
   /** One case to its verdict; tells how the earlier connection fared. */
