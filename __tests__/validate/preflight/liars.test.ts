@@ -15,6 +15,8 @@ const NAMES: Record<Liar, RegExp> = {
   'answers 400 and stays': /^this server answers every request with 400: nothing can be judged$/,
   'answers every second request':
     /^this server leaves 3 of \d valid requests unanswered: nothing can be judged$/,
+  'holds half of all requests behind a stream':
+    /^this server leaves 3 of \d valid requests unanswered once its routes were asked for \(.*GET \/events.*\): nothing/,
   'never answers': /^this server takes every request and never answers .*: nothing can be judged$/,
   'accepts everything':
     /^this server answers everything with 200, also bytes that are no request: nothing can be judged$/,

@@ -107,11 +107,14 @@ export async function preflight(target: Target, { random, signal }: PreflightOpt
     noteRoutes(record, finder)
     const get = routes.get?.path ?? routes.health?.path ?? path
     upgrade = await upgradesToHttp2(target, get, TIMEOUT_MS)
-    if (!signal.aborted) habits = await learn(probe, finder, get, record)
+    // A route whose handler holds the thread that serves others shows here, before each case would wait for it.
+    const last = routes.sse?.seen ?? missing.sse ?? ''
+    if (!signal.aborted) nature = await unreliable(probe, get, ` once its routes were asked for (${last})`)
+    if (!signal.aborted && nature === undefined) habits = await learn(probe, finder, get, record)
     if (routes.get !== undefined)
       routes.get.seen += `; ${record.probes('').find(({ id }) => id === 'P9')?.seen ?? ''}`
     habits = { ...habits, ...(await idleOf(watched, record, signal)) }
-    if (routes.echo === undefined && !habits.statusTransparent && !signal.aborted)
+    if (nature === undefined && routes.echo === undefined && !habits.statusTransparent && !signal.aborted)
       nature = await uniform(target, probe, path, random.stream('uniform'))
     otherwise = 'no route of that kind'
   } else {

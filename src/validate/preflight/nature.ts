@@ -134,14 +134,17 @@ export async function mute(
   return named(`ends every connection without an answer (${ends})`)
 }
 
-/** A server that leaves many plain requests unanswered, asked one after the other; undefined for one that can be relied on. */
-export async function unreliable(probe: Probe, path: string): Promise<string | undefined> {
+/**
+ * A server that leaves many plain requests unanswered, asked one after the other; undefined for one that can be relied on.
+ * @param since what was asked before, for a server that answered until then
+ */
+export async function unreliable(probe: Probe, path: string, since = ''): Promise<string | undefined> {
   let missed = 0
   for (let asked = 1; asked <= PLAIN_REQUESTS; asked++) {
     const { responses } = await probe.get(path)
     if (responses.length > 0) continue
     missed += 1
-    if (missed >= UNANSWERED) return named(`leaves ${missed} of ${asked} valid requests unanswered`)
+    if (missed >= UNANSWERED) return named(`leaves ${missed} of ${asked} valid requests unanswered${since}`)
   }
   return undefined
 }
