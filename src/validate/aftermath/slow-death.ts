@@ -178,12 +178,14 @@ export class SlowDeath {
       case: id,
       title: cpu
         ? `after ${spelt} ${what}: ${shown} cores in ${levels.length} fresh processes, ${without.map(text).join(', ')} before it`
-        : `${what} with each play of ${spelt}: ${shown} over ${levels.length - 1} equal batches${without.length === 0 ? '' : `, ${without.map(text).join(' -> ')} without it`}`,
+        : `${what} with each play of ${spelt}: ${shown} over ${levels.length - 1} equal batches${without.length === 0 ? '' : `, ${pairsOf(without.map(text))} without it`}`,
       standard: 'resources',
       evidence: {
         gauge,
         with_the_case: levels.map(text).join(' '),
-        ...(without.length === 0 ? {} : { without_the_case: without.map(text).join(' ') }),
+        ...(without.length === 0
+          ? {}
+          : { without_the_case: cpu ? without.map(text).join(' ') : pairsOf(without.map(text)) }),
         ...alsoGrown(gauge, looks),
         process: cpu ? 'a fresh one for each try' : 'the one that all cases ran on'
       },
@@ -225,6 +227,10 @@ export class SlowDeath {
     return report
   }
 }
+
+/** Levels before and after plain requests alone: once before the batches, and once behind them. */
+const pairsOf = (levels: readonly string[]): string =>
+  [levels.slice(0, 2), levels.slice(2)].map((pair) => pair.join(' -> ')).join(' and ')
 
 /** The most telling of the quantities that grew with the case: a thread holds descriptors and memory, too. */
 function telling(found: Quantity, { looks }: Named): Quantity {
