@@ -19,6 +19,8 @@ const SHOWN_BYTES = 24
 /** Plain requests, one after the other, and how many of them may get nothing before no case can be judged by its answer. */
 const PLAIN_REQUESTS = 12
 const UNANSWERED = 3
+/** So many answered at first are enough: a server may count what it is asked, and limit it. */
+const ANSWERED = { atFirst: 2, afterwards: 5 }
 
 const quoted = (bytes: Buffer): string => JSON.stringify(bytes.toString('latin1', 0, SHOWN_BYTES))
 const named = (what: string): string => `this server ${what}: nothing can be judged`
@@ -142,7 +144,10 @@ export async function unreliable(probe: Probe, path: string, since = ''): Promis
   let missed = 0
   for (let asked = 1; asked <= PLAIN_REQUESTS; asked++) {
     const { responses } = await probe.get(path)
-    if (responses.length > 0) continue
+    if (responses.length > 0) {
+      if (missed === 0 && asked >= (since === '' ? ANSWERED.atFirst : ANSWERED.afterwards)) return undefined
+      continue
+    }
     missed += 1
     if (missed >= UNANSWERED) return named(`leaves ${missed} of ${asked} valid requests unanswered${since}`)
   }
