@@ -37,13 +37,7 @@ const MARK: Record<string, string> = {
 export function summaryMarkdown(document: ResultDocument, verdict: Verdict): string {
   const view = matrixView(document)
   const run = document.validation_results.run
-  const mark = isLetPass(verdict)
-    ? '⚠️'
-    : verdict.outcome === 'pass'
-      ? '✅'
-      : verdict.outcome === 'aborted'
-        ? '⏹️'
-        : '❌'
+  const mark = MARK[isLetPass(verdict) ? 'vacuous' : verdict.outcome] ?? MARK['fail']
   const lines = [`## ${mark} probatorium: ${markdown(verdictLine(document, verdict))}`, '']
   if (run !== undefined) {
     lines.push(

@@ -4,7 +4,7 @@ import { fails, type FailOn } from '../documents/severity.ts'
 import type { Target } from '../target/types.ts'
 import { CoverageBook, type FindingBook, type TallyBook } from './collector.ts'
 import type { SliceName } from './contracts.ts'
-import { vacuity } from './judge/gate.ts'
+import { sendingSlices, vacuity } from './judge/gate.ts'
 import type { Watcher } from './oracles/passive/watch.ts'
 import type { PropertyReport } from './properties/index.ts'
 
@@ -124,10 +124,7 @@ export function verdictOf(
   })
   const sent = books.tallies.get('markov')?.get('requests_sent')
   if (options.sliceNames.includes('markov') && (sent ?? 0) === 0) gaps.push('markov: no request was sent')
-  // Rules for every answer watch what comes, be it of the preflight alone.
-  const slices = Object.entries(cell.coverage?.slices ?? {}).flatMap(([slice, entry]) =>
-    slice === 'passive' ? [] : [entry]
-  )
+  const slices = sendingSlices(cell)
   if (gaps.length === 0 && slices.length > 0 && slices.every(({ exercised }) => exercised === 0)) {
     const [first] = slices.flatMap(({ inapplicable }) => inapplicable)
     gaps.push(`nothing was exercised${first === undefined ? '' : `: ${first.reason}`}`)

@@ -5,7 +5,7 @@
  * again, and what is told has grown with every one of several equal batches, and not without the case.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { catalogueInfos, SLICE_OF } from '../catalogue/list.ts'
+import { infoOf } from '../catalogue/list.ts'
 import type { FindingDraft } from '../contracts.ts'
 import type { PropertyReport } from '../properties/index.ts'
 import { coresBetween, look, type Gauge, type Look } from './looks.ts'
@@ -162,30 +162,27 @@ export class SlowDeath {
     const { gauge, what, text, predicate } = quantity
     const { slice, id, looks } = named
     const cpu = gauge === 'cpu'
-    const about = catalogueInfos().find(
-      (info) => info.id === id && info.protocol !== 'passive' && slice === SLICE_OF[info.protocol]
-    )
+    const about = infoOf(slice, id)
     const spelt = about === undefined ? id : `${id} (${about.title})`
     const { levels, without } =
       gauge === named.gauge
         ? named
         : { levels: looks.map((one) => one[gauge as Exclude<Gauge, 'cpu'>] ?? 0), without: [] }
     const shown = levels.map(text).join(cpu ? ', ' : ' -> ')
+    const bare = cpu ? without.map(text).join(', ') : pairsOf(without.map(text))
     this.#book(quantity, 'fail', `${id}: ${shown}`)
     this.#options.findings.report(slice, {
       predicate,
       severity: 'HIGH',
       case: id,
       title: cpu
-        ? `after ${spelt} ${what}: ${shown} cores in ${levels.length} fresh processes, ${without.map(text).join(', ')} before it`
-        : `${what} with each play of ${spelt}: ${shown} over ${levels.length - 1} equal batches${without.length === 0 ? '' : `, ${pairsOf(without.map(text))} without it`}`,
+        ? `after ${spelt} ${what}: ${shown} cores in ${levels.length} fresh processes, ${bare} before it`
+        : `${what} with each play of ${spelt}: ${shown} over ${levels.length - 1} equal batches${without.length === 0 ? '' : `, ${bare} without it`}`,
       standard: 'resources',
       evidence: {
         gauge,
         with_the_case: levels.map(text).join(' '),
-        ...(without.length === 0
-          ? {}
-          : { without_the_case: cpu ? without.map(text).join(' ') : pairsOf(without.map(text)) }),
+        ...(without.length === 0 ? {} : { without_the_case: bare }),
         ...alsoGrown(gauge, looks),
         process: cpu ? 'a fresh one for each try' : 'the one that all cases ran on'
       },

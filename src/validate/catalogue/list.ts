@@ -23,6 +23,12 @@ export function catalogueInfos(): CaseInfo[] {
 }
 
 /** `h1/te-cl`: some ids stand in more than one protocol. */
+/** The case that a finding of a slice is of. */
+export const infoOf = (slice: string | undefined, id: string | undefined): CaseInfo | undefined =>
+  catalogueInfos().find(
+    (info) => info.id === id && (info.protocol === 'passive' ? 'passive' : SLICE_OF[info.protocol]) === slice
+  )
+
 export const nameOf = ({ protocol, id }: Pick<CaseInfo, 'protocol' | 'id'>): string => `${protocol}/${id}`
 
 /**

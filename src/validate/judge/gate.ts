@@ -38,14 +38,20 @@ export function vacuity(slice: string, entry: CoverageEntry): string | undefined
   return `${slice}: ${entry.exercised} of ${applicable} exercised${because}`
 }
 
+/** The slices that send; rules for every answer watch what comes, be it of the preflight alone. */
+export const sendingSlices = (cell: Pick<Cell, 'coverage'>): CoverageEntry[] =>
+  Object.entries(cell.coverage?.slices ?? {}).flatMap(([slice, entry]) =>
+    slice === 'passive' ? [] : [entry]
+  )
+
+const isIdle = (cell: Cell): boolean => sendingSlices(cell).every(({ exercised }) => exercised === 0)
+
 function vacuityOf(cell: Cell): string | undefined {
   const slices = Object.entries(cell.coverage?.slices ?? {})
   const reasons = slices.flatMap(([slice, entry]) => vacuity(slice, entry) ?? [])
   if (statusOf(cell) === 'vacuous') return cell.failure_reason ?? (reasons.join('; ') || 'vacuous')
   if (reasons.length > 0) return reasons.join('; ')
-  // Rules for every answer watch what comes, be it of the preflight alone.
-  const active = slices.filter(([slice]) => slice !== 'passive')
-  if (slices.length > 0 && active.every(([, entry]) => entry.exercised === 0)) return 'nothing was exercised'
+  if (slices.length > 0 && isIdle(cell)) return 'nothing was exercised'
   // What a cell without findings must state is the matter of `gated`.
   if (cell.findings === undefined) return undefined
   const tier1 = cell.tier_1

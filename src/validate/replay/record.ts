@@ -3,9 +3,8 @@ import { arch, platform, release } from 'node:os'
 import type { Finding } from '../../documents/finding.ts'
 import { REPLAY_VERSION, type Judging, type RecordedExchange, type Replay } from '../../documents/replay.ts'
 import type { Target } from '../../target/types.ts'
-import type { CaseInfo } from '../catalogue/about.ts'
 import { http1Cases, type ProtocolCase } from '../catalogue/http1/index.ts'
-import { catalogueInfos, SLICE_OF } from '../catalogue/list.ts'
+import { infoOf } from '../catalogue/list.ts'
 import { wsCases } from '../catalogue/ws/index.ts'
 import type { Capabilities, FindingDraft } from '../contracts.ts'
 import { exchangeOf, placesOf } from './steps.ts'
@@ -94,7 +93,7 @@ export function replayOf(believed: Believed): Replay | string {
   const twin = draft.twin === undefined ? undefined : exchangeOf(draft.twin)
   const judge = judgingOf(believed)
   const authority = authorityOf(draft, target.authority)
-  const right = draft.evidence?.['right'] ?? infoOf(finding)?.right
+  const right = draft.evidence?.['right'] ?? infoOf(finding.slice, finding.case)?.right
   return {
     replay_version: REPLAY_VERSION,
     suite_version: facts['suite_version'] ?? 'unknown',
@@ -140,12 +139,6 @@ function simpleExchange({ sent, received }: FindingDraft): RecordedExchange | un
     received_b64: [(received ?? Buffer.alloc(0)).toString('base64')],
     ended: ['open']
   }
-}
-
-function infoOf({ slice, case: id }: Finding): CaseInfo | undefined {
-  return catalogueInfos().find(
-    (info) => info.id === id && (info.protocol === 'passive' ? PASSIVE : SLICE_OF[info.protocol]) === slice
-  )
 }
 
 /** What the bytes name; a server that was started again has another port than the one that was found wrong. */

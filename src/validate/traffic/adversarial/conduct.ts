@@ -6,7 +6,7 @@ import { repeat } from '../../oracles/repeat.ts'
 import { coreFirst, tooLate } from '../proof/pass.ts'
 import { Comparison } from './compare.ts'
 import type { Verdict } from './judge.ts'
-import { inLanes } from './lanes.ts'
+import { besideElders } from './elders.ts'
 import { Outages } from './outage.ts'
 import { CUT, obstacle } from './scene.ts'
 import { COMPARED, type Segmentation } from './segments.ts'
@@ -109,7 +109,7 @@ export class Conductor {
 
   /** @param until `performance.now()` after which nothing more is begun */
   #lanes(works: readonly Work[], count: number, until: number): Promise<void> {
-    return inLanes(this.#stage, this.#outages, works, count, {
+    return besideElders(this.#stage, this.#outages, works, count, {
       over: () => this.#over || performance.now() >= until,
       passesOver: ({ entry, round }) => round === 0 && this.#leftOut(entry.id),
       play: async (work, elder) => {

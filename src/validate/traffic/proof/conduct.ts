@@ -2,6 +2,7 @@
 import { recorded } from '../../../wire/recording.ts'
 import type { Bench } from './bench.ts'
 import { wait } from './bench.ts'
+import { inLanes } from './lanes.ts'
 import { coreFirst, tooLate } from './pass.ts'
 import {
   bytesOf,
@@ -52,19 +53,6 @@ interface Suspect {
 interface Outage {
   trial: Trial
   seen: Seen & { kind: 'outage' }
-}
-
-/** Works off a list with so many workers. */
-export async function inLanes<T>(
-  items: readonly T[],
-  lanes: number,
-  work: (item: T) => Promise<void>
-): Promise<void> {
-  let next = 0
-  const worker = async (): Promise<void> => {
-    while (next < items.length) await work(items[next++]!)
-  }
-  await Promise.all(Array.from({ length: Math.min(lanes, items.length) }, worker))
 }
 
 export class Conductor {

@@ -4,7 +4,7 @@ import { formatRequest } from '../../../wire/http1.ts'
 import { ConnectFailed } from '../../../wire/tcp.ts'
 import type { SseEvent } from '../../../wire/sse.ts'
 import { SSE_PUBLISH } from '../../catalogue/sse/index.ts'
-import { inLanes } from '../proof/conduct.ts'
+import { inLanes } from '../proof/lanes.ts'
 import type { Stream } from './stream.ts'
 import type { Subscription } from './subscription.ts'
 

@@ -11,7 +11,7 @@ import {
   type WsUnreadCase
 } from '../../catalogue/ws/index.ts'
 import { encodeFrame } from '../../../wire/websocket.ts'
-import { inLanes } from '../proof/conduct.ts'
+import { inLanes } from '../proof/lanes.ts'
 import type { Holding } from '../proof/holding.ts'
 import { inapplicable, inconclusive, KEPT, type Shot, type Trial, type Verdict } from '../proof/trial.ts'
 import { closes, crowd, ENOUGH, idle, OPENING_LANES } from './crowd-cases.ts'

@@ -12,7 +12,7 @@ import type { SliceContext } from '../../../contracts.ts'
 import { stalled } from '../../../oracles/deadline.ts'
 import { Elder, isAlive } from '../../../oracles/liveness.ts'
 import { coreFirst, tooLate } from '../../proof/pass.ts'
-import { inLanes } from '../lanes.ts'
+import { besideElders } from '../elders.ts'
 import type { Outages } from '../outage.ts'
 import type { Stage } from '../trial.ts'
 import { Sieges } from './besiege.ts'
@@ -89,7 +89,7 @@ export class StepPlayer {
   }
 
   #lanes(cases: readonly StepCase[], count: number): Promise<void> {
-    return inLanes(this.#stage, this.#outages, cases, count, {
+    return besideElders(this.#stage, this.#outages, cases, count, {
       over: () => this.#book.over,
       passesOver: (entry) => this.#leftOut(entry),
       play: (entry, elder) => this.#play(entry, elder)

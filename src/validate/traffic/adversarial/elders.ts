@@ -13,7 +13,7 @@ export interface Laned<T> {
 }
 
 /** Works off the list until it is over, or the process has ended. A connection that was not answered is opened anew. */
-export async function inLanes<T>(
+export async function besideElders<T>(
   { context, dialer, scene, limits }: Stage,
   outages: Outages,
   items: readonly T[],
