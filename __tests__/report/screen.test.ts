@@ -26,6 +26,8 @@ const read = (...cells: object[]): ResultDocument =>
   parseResultDocument(JSON.stringify({ schema_version: '5.16', validation_results: { cells } }))
 const judged = (document: ResultDocument) =>
   gate(document, { failOn: 'high', strict: false, waivers: [], today: '2026-01-01' })
+const letPass = (document: ResultDocument) =>
+  gate(document, { failOn: 'never', strict: false, waivers: [], today: '2026-01-01' })
 const screenOf = (document: ResultDocument): string[] => endText(document, judged(document), NO_PAINT)
 
 test('many engines and long names: no line of the table is wider than the terminal', () => {
@@ -87,4 +89,17 @@ test('an old document: nothing is invented', () => {
   const text = summaryMarkdown(document, judged(document))
   expect(text).toMatch(/not stated \| a\/std\/amd64 \| {2}\| 5 \| not stated/)
   expect(screenOf(document).join('\n')).toMatch(/PASS: no findings in 1 cell/)
+})
+
+test.each([
+  ['a HIGH', cell('a', { status: 'fail', findings: [finding(1)] })],
+  ['a cell that judged nothing', cell('a', { status: 'vacuous', failure_reason: 'nothing was exercised' })]
+])('with --fail-on never %s passes without a green word or mark', (_, one) => {
+  const document = read(one)
+  const verdict = letPass(document)
+  expect(verdict.outcome).toBe('pass')
+  expect(summaryMarkdown(document, verdict)).toMatch(/^## ⚠️ probatorium: LET PASS: /)
+  const painted = endText(document, verdict, { ...NO_PAINT, good: (text) => `green ${text}` }).join('\n')
+  expect(painted).toMatch(/^LET PASS: .*nothing fails, on request/m)
+  expect(painted).not.toMatch(/green .*PASS/)
 })

@@ -79,6 +79,17 @@ test('a server that keeps the rules keeps them however the messages are cut', as
   expect(count('adv_sent')).toBeGreaterThan(5 * FEW.only!.length)
 })
 
+test.concurrent(
+  'a framing that is refused when it is cut is told once, of its plainest message',
+  async () => {
+    const chunked = ['ctl-post-chunked', 'ctl-chunk-ext', 'ctl-chunk-HEX', 'ck-size-tsp', 'te-sp-colon']
+    const { findings } = await playFixture(messageSlice, ['h1-chunks-cut'], { forMs: 8000, only: chunked })
+    expect(findings.map(({ predicate, case: of }) => `${predicate} ${of}`)).toEqual([
+      'I-ADV-SEGMENT ctl-post-chunked'
+    ])
+  }
+)
+
 test.concurrent.each(
   switches.filter(({ name }) => isCut(name)).map(({ name, breaks }) => [name, breaks] as const)
 )(

@@ -40,3 +40,15 @@ test.each([
   },
   60_000
 )
+
+test('nobody can go before a head that comes at once; before one that is waited for, six do', async () => {
+  const only = ['kill-K0p-rst', 'kill-K0p-stop']
+  const quick = await playFixture(sseSlice, [], { only })
+  expect(quick.book.exercised).toBe(0)
+  expect(quick.book.inapplicable.map(({ reason }) => reason)).toEqual(
+    only.map(() => 'the head comes within 5 ms: nobody can go before it')
+  )
+  const waiting = await playFixture(sseSlice, ['sse-leak-await'], { only })
+  expect(waiting.book.exercised).toBe(2)
+  expect(waiting.count('sse_killed_mid_stream')).toBe(12)
+}, 60_000)

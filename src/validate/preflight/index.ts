@@ -14,6 +14,9 @@ export interface PreflightOptions {
 }
 
 const BASELINE_REQUESTS = 20
+/** Plain requests answered in a row that are enough, before and after its routes are looked for. */
+const ANSWERED_FIRST = 2
+const ANSWERED_LATER = 5
 /** A kept connection is watched for at least so long, beside the other questions. */
 const IDLE_MS = 500
 const HTTP1_KINDS = ROUTE_KINDS.filter((kind) => kind !== 'h2c')
@@ -95,7 +98,7 @@ export async function preflight(target: Target, { random, signal }: PreflightOpt
   let nature = await hasty(target, probe, path)
   if (first.responses.length === 0 && nature === undefined) first = await probe.get(path)
   if (first.responses.length > 0 && nature === undefined && !signal.aborted)
-    nature = await unreliable(probe, path)
+    nature = await unreliable(probe, path, ANSWERED_FIRST)
   const http1 = first.responses.length > 0 && nature === undefined
   const prior = await speaksHttp2(target, TIMEOUT_MS)
   let upgrade: Seen = { ok: false, seen: 'no HTTP/1.1 to upgrade from' }
@@ -109,7 +112,8 @@ export async function preflight(target: Target, { random, signal }: PreflightOpt
     upgrade = await upgradesToHttp2(target, get, TIMEOUT_MS)
     // A route whose handler holds the thread that serves others shows here, before each case would wait for it.
     const last = routes.sse?.seen ?? missing.sse ?? ''
-    if (!signal.aborted) nature = await unreliable(probe, get, ` once its routes were asked for (${last})`)
+    const asked = ` once its routes were asked for (${last})`
+    if (!signal.aborted) nature = await unreliable(probe, get, ANSWERED_LATER, asked)
     if (!signal.aborted && nature === undefined) habits = await learn(probe, finder, get, record)
     if (routes.get !== undefined)
       routes.get.seen += `; ${record.probes('').find(({ id }) => id === 'P9')?.seen ?? ''}`

@@ -19,8 +19,6 @@ const SHOWN_BYTES = 24
 /** Plain requests, one after the other, and how many of them may get nothing before no case can be judged by its answer. */
 const PLAIN_REQUESTS = 12
 const UNANSWERED = 3
-/** So many answered at first are enough: a server may count what it is asked, and limit it. */
-const ANSWERED = { atFirst: 2, afterwards: 5 }
 
 const quoted = (bytes: Buffer): string => JSON.stringify(bytes.toString('latin1', 0, SHOWN_BYTES))
 const named = (what: string): string => `this server ${what}: nothing can be judged`
@@ -138,14 +136,20 @@ export async function mute(
 
 /**
  * A server that leaves many plain requests unanswered, asked one after the other; undefined for one that can be relied on.
+ * @param enough so many answered at first end it: a server may count what it is asked, and limit it
  * @param since what was asked before, for a server that answered until then
  */
-export async function unreliable(probe: Probe, path: string, since = ''): Promise<string | undefined> {
+export async function unreliable(
+  probe: Probe,
+  path: string,
+  enough: number,
+  since = ''
+): Promise<string | undefined> {
   let missed = 0
   for (let asked = 1; asked <= PLAIN_REQUESTS; asked++) {
     const { responses } = await probe.get(path)
     if (responses.length > 0) {
-      if (missed === 0 && asked >= (since === '' ? ANSWERED.atFirst : ANSWERED.afterwards)) return undefined
+      if (missed === 0 && asked >= enough) return undefined
       continue
     }
     missed += 1

@@ -191,12 +191,17 @@ export class Comparison {
     return play(this.#stage, entry, how, context.random.stream(stream), undefined)
   }
 
+  /** Where it was served in one segment. */
+  #plainestOf(framing: Framing): ProtocolCase | undefined {
+    return http1Cases.find(({ id }) => id === PLAINEST[framing] && this.#whole.has(id))
+  }
+
   /** Refused when cut: where the plainest message of the framing is, too, it is that one which is told, once. */
   async #plainDiffers({ entry, how, stream }: Cut): Promise<boolean> {
     const framing = framingOf(entry.sends)
     if (this.#framings.has(framing)) return true
-    const plainest = http1Cases.find(({ id }) => id === PLAINEST[framing])
-    if (plainest === undefined || !this.#whole.has(plainest.id)) return false
+    const plainest = this.#plainestOf(framing)
+    if (plainest === undefined) return false
     for (let i = 0; i < PLAIN_TRIES && !this.#stage.context.signal.aborted; i++) {
       const cut = { entry: plainest, how, stream: `${stream}/plain/${i}` }
       const seen = await playTwin(this.#stage, plainest, how, this.#stage.context.random.stream(cut.stream))
@@ -214,8 +219,8 @@ export class Comparison {
     const { how, stream } = cut
     const twin = (entry: ProtocolCase, as: Segmentation): Promise<TwinSeen> =>
       playTwin(this.#stage, entry, as, context.random.stream(stream))
-    const plainest = http1Cases.find(({ id }) => id === PLAINEST[framing])
-    const plain = plainest !== undefined && this.#whole.has(plainest.id) && !(await twin(plainest, how)).ok
+    const plainest = this.#plainestOf(framing)
+    const plain = plainest !== undefined && !(await twin(plainest, how)).ok
     const entry = plain ? plainest : cut.entry
     let told = first.seen
     let served: Observation | undefined

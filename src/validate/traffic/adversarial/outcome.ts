@@ -39,8 +39,10 @@ export function outcomeOf(
     // Waiting for more is a choice that may hang on how much has come.
     return entry.judge.silence === 'allowed' ? undefined : { key: 'silence', told: 'it is not answered' }
   }
-  if (seen.early || NOISE.has(first.status)) return undefined
+  if (NOISE.has(first.status)) return undefined
   if (!isSuccess(first)) return { key: 'refused', told: `it is refused with ${first.status}` }
+  // Served before all of it was sent: of the rest it tells nothing.
+  if (seen.early) return undefined
   const view = ground.echo === 'document' ? viewOf(first.body, ground.nonces) : undefined
   if (view === undefined) return { key: 'served', told: `it is served with ${first.status}` }
   return { key: `served ${view.key}`, told: `it is served with ${first.status}, ${view.told}` }

@@ -17,10 +17,8 @@ const SLOW_FACTOR = 50
 const SLOW_TO_TELL = 2
 /** Our own stall, ms, that makes a time-out ours. */
 const OWN_STALL = 1000
-/** The end of a process is told later than its connections break. */
-const EXIT_LAG_MS = 1000
 /** How long it may take until the end of a process is known, after its sockets have closed. */
-export const HELD_MS = 300
+export const HELD_MS = 1000
 const STALL_WINDOW = 5000
 
 /** Connects that fail for want of our own ports, descriptors or memory. */
@@ -59,9 +57,7 @@ export class Judge implements WalkerEvents {
     // As below: walkers are never idle for long by themselves.
     if (vitals.stallSince(performance.now() - STALL_WINDOW) > OWN_STALL) return
     const { sent } = walker.recent()
-    setTimeout(() => {
-      if (target.exit() === undefined) watch.left(dropped, sent, 'closed unannounced')
-    }, EXIT_LAG_MS).unref()
+    this.#hold(() => watch.left(dropped, sent, 'closed unannounced'))
   }
   left(response: HttpResponse, sent: string, how: 'closed' | 'open', begun: number): void {
     const { vitals, target, watch } = this.#context
