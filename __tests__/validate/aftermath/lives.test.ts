@@ -28,6 +28,26 @@ test(
 )
 
 test(
+  'an end that no case brings about alone: the title says that it is not sure',
+  async () => {
+    let lives = 0
+    const cell = await frailCell('crashes', {
+      slices: ['adversarial'],
+      only: CODING,
+      start: (signal) => launchFrail((lives += 1) === 1 ? 'crashes' : 'sound', signal)
+    })
+    const [finding, ...more] = cell.findings!
+    expect(more).toEqual([])
+    expect(finding).toMatchObject({ severity: 'HIGH', predicate: 'I-LIVENESS' })
+    expect(finding!.title).toMatch(/ \(once, and not again with this case alone\)$/)
+    expect(finding!.evidence!['alone_on_a_fresh_process']).toMatch(/^not seen again in one try of each of \d/)
+    expect(cell.restarts).toBeGreaterThanOrEqual(1)
+    expect(cell.status).toBe('fail')
+  },
+  LONG
+)
+
+test(
   'a sound server: no restart, nothing to report',
   async () => {
     const cell = await frailCell('sound', { slices: ['adversarial', 'ws'], only: [...CODING, ...WS] })

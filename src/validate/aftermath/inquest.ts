@@ -192,6 +192,8 @@ export class Inquest {
     const { draft } = likeliest
     findings.report(likeliest.slice, {
       ...draft,
+      // A name that one coincidence in time has given is not told as a sentence.
+      title: alone === undefined ? draft.title : `${draft.title} (once, and not again with this case alone)`,
       evidence: {
         ...draft.evidence,
         ...(alone === undefined ? {} : { alone_on_a_fresh_process: alone }),
