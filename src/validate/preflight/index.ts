@@ -3,7 +3,7 @@ import { InfraError } from '../../kit/errors.ts'
 import type { RandomStreams } from '../../kit/random.ts'
 import { ROUTE_KINDS, type RouteKind, type Target } from '../../target/types.ts'
 import type { Capabilities, PreflightProbe } from '../contracts.ts'
-import { hasty, mute, uniform, unreliable } from './nature.ts'
+import { hasty, mute, PATIENT_MS, uniform, unreliable } from './nature.ts'
 import { Probe, TIMEOUT_MS, told, type Idle } from './probe.ts'
 import { RouteFinder, type Probed } from './routes.ts'
 import { speaksHttp2, speaksSse, speaksWebSocket, upgradesToHttp2, type Seen } from './streams.ts'
@@ -96,11 +96,12 @@ export async function preflight(target: Target, { random, signal }: PreflightOpt
   }
   record.note('process', await processOf(target))
   let nature = await hasty(target, probe, path)
-  if (first.responses.length === 0 && nature === undefined) first = await probe.get(path)
-  if (first.responses.length > 0 && nature === undefined && !signal.aborted)
-    nature = await unreliable(probe, path, ANSWERED_FIRST)
-  const http1 = first.responses.length > 0 && nature === undefined
   const prior = await speaksHttp2(target, TIMEOUT_MS)
+  if (first.responses.length === 0 && nature === undefined)
+    first = await probe.get(path, prior.ok ? TIMEOUT_MS : PATIENT_MS)
+  if (first.responses.length > 0 && nature === undefined && !signal.aborted)
+    nature = await unreliable(target, probe, path, { enough: ANSWERED_FIRST })
+  const http1 = first.responses.length > 0 && nature === undefined
   let upgrade: Seen = { ok: false, seen: 'no HTTP/1.1 to upgrade from' }
   let habits = NO_HABITS
   let otherwise = `the port does not answer HTTP/1.1`
@@ -112,8 +113,8 @@ export async function preflight(target: Target, { random, signal }: PreflightOpt
     upgrade = await upgradesToHttp2(target, get, TIMEOUT_MS)
     // A route whose handler holds the thread that serves others shows here, before each case would wait for it.
     const last = routes.sse?.seen ?? missing.sse ?? ''
-    const asked = ` once its routes were asked for (${last})`
-    if (!signal.aborted) nature = await unreliable(probe, get, ANSWERED_LATER, asked)
+    const since = ` once its routes were asked for (${last})`
+    if (!signal.aborted) nature = await unreliable(target, probe, get, { enough: ANSWERED_LATER, since })
     if (!signal.aborted && nature === undefined) habits = await learn(probe, finder, get, record)
     if (routes.get !== undefined)
       routes.get.seen += `; ${record.probes('').find(({ id }) => id === 'P9')?.seen ?? ''}`

@@ -13,10 +13,12 @@ import type { Probe } from './probe.ts'
 const EARLY_MS = 200
 /** A valid request that is not answered by then, on an idle server, is not answered. */
 const SILENT_MS = 2000
+/** The same of a server that is named for it: on a busy machine two seconds are soon over. */
+export const PATIENT_MS = 10_000
 /** Bytes that are no request may be waited on for ever; who answers them with 2xx does so at once. */
 const GARBAGE_MS = 500
 const SHOWN_BYTES = 24
-/** Plain requests, one after the other, and how many of them may get nothing before no case can be judged by its answer. */
+/** Plain requests, and how many of them get nothing where no case can be judged by its answer. */
 const PLAIN_REQUESTS = 12
 const UNANSWERED = 3
 
@@ -135,27 +137,29 @@ export async function mute(
 }
 
 /**
- * A server that leaves many plain requests unanswered, asked one after the other; undefined for one that can be relied on.
+ * A server that leaves many plain requests unanswered, asked one after the other, and where some get nothing as many at
+ * once, with patience; undefined for one that can be relied on.
  * @param enough so many answered at first end it: a server may count what it is asked, and limit it
  * @param since what was asked before, for a server that answered until then
  */
 export async function unreliable(
+  target: Target,
   probe: Probe,
   path: string,
-  enough: number,
-  since = ''
+  { enough, since = '' }: { enough: number; since?: string }
 ): Promise<string | undefined> {
   let missed = 0
-  for (let asked = 1; asked <= PLAIN_REQUESTS; asked++) {
+  for (let asked = 1; missed < UNANSWERED; asked++) {
     const { responses } = await probe.get(path)
-    if (responses.length > 0) {
-      if (missed === 0 && asked >= enough) return undefined
-      continue
-    }
-    missed += 1
-    if (missed >= UNANSWERED) return named(`leaves ${missed} of ${asked} valid requests unanswered${since}`)
+    if (responses.length === 0) missed += 1
+    else if (asked >= PLAIN_REQUESTS || (missed === 0 && asked >= enough)) return undefined
   }
-  return undefined
+  const message = { method: 'GET', bytes: probe.bytes('GET', path) }
+  const replies = await askAll(target, Array<typeof message>(PLAIN_REQUESTS).fill(message), PATIENT_MS)
+  const unanswered = replies.filter(({ responses }) => responses.length === 0).length
+  return unanswered < UNANSWERED
+    ? undefined
+    : named(`leaves ${unanswered} of ${PLAIN_REQUESTS} valid requests unanswered${since}`)
 }
 
 /** A server that answers the same to everything, be it valid or no request at all; undefined for one that tells them apart. */

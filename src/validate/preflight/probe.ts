@@ -59,8 +59,8 @@ export class Probe {
     return ask({ host, port, bytes, methods, timeoutMs: TIMEOUT_MS, ...more })
   }
 
-  get(path: string): Promise<Reply> {
-    return this.ask(this.bytes('GET', path), ['GET'])
+  get(path: string, timeoutMs = TIMEOUT_MS): Promise<Reply> {
+    return this.ask(this.bytes('GET', path), ['GET'], { timeoutMs })
   }
 
   async served(path: string): Promise<Probed> {
