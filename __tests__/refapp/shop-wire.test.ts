@@ -72,10 +72,13 @@ describe.each(ENGINES)('shop on %s, byte by byte', (engine) => {
       await new Promise<void>((sent) => socket.write(some.slice(0, some.length / 2), () => sent()))
       socket.resetAndDestroy()
     }
-    const vars = await shop.until((now) => now.connections_active === 0)
+    // The listener has let go of a socket a moment before its end is counted.
+    const vars = await shop.until(
+      (now) =>
+        now.connections_active === 0 && now.connections_accepted_total === now.connections_closed_total
+    )
     expect(vars.panic_count).toBe(before)
     expect(vars.responses_5xx).toBe(0)
-    expect(vars.connections_accepted_total).toBe(vars.connections_closed_total)
     expect(shop.errors()).toBe('')
     expect(shop.child.exitCode).toBeNull()
   })
