@@ -74,8 +74,7 @@ describe.each(ENGINES)('shop on %s, byte by byte', (engine) => {
     }
     // The listener has let go of a socket a moment before its end is counted.
     const vars = await shop.until(
-      (now) =>
-        now.connections_active === 0 && now.connections_accepted_total === now.connections_closed_total
+      (now) => now.connections_active === 0 && now.connections_accepted_total === now.connections_closed_total
     )
     expect(vars.panic_count).toBe(before)
     expect(vars.responses_5xx).toBe(0)

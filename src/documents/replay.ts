@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { evidenceValueSchema, severitySchema } from './finding.ts'
 
 /** Files of the same major number can be read. */
-export const REPLAY_VERSION = '1.0'
+export const REPLAY_VERSION = '1.1'
 
 const conn = z.int().min(0)
 const base64 = z.base64()
@@ -56,7 +56,7 @@ export const judgingSchema = z.discriminatedUnion('kind', [
   /** One HTTP/1 message: the whole case, with template, twin and rules. */
   z.strictObject({ kind: z.literal('http1'), record: z.looseObject({}), sent_as: z.string() }),
   /** A list of frames behind the plain opening of a connection: the whole case. */
-  z.strictObject({ kind: z.literal('frames'), protocol: z.literal('ws'), record: z.looseObject({}) }),
+  z.strictObject({ kind: z.literal('frames'), protocol: z.enum(['ws', 'h2c']), record: z.looseObject({}) }),
   /** One request whose answer breaks a rule of all answers. */
   z.strictObject({ kind: z.literal('passive') }),
   /** A case that is a program of the suite: it is played by name. */

@@ -1,6 +1,6 @@
 /** Replays a finding: so many tries, each between its twins, judged as the suite judges. */
 import type { Replay } from '../../documents/replay.ts'
-import { WsFramesPlayer } from './frames.ts'
+import { H2cFramesPlayer, WsFramesPlayer } from './frames.ts'
 import { Http1Player } from './http1.ts'
 import { PassivePlayer } from './passive.ts'
 import { framesRecord, http1Record } from './read.ts'
@@ -17,9 +17,12 @@ export function playerFor(server: Server, replay: Replay, signal: AbortSignal): 
   if (replay.judge.kind === 'http1') return new Http1Player(server, replay, http1Record(replay), signal)
   if (replay.judge.kind === 'passive') return new PassivePlayer(server, replay, signal)
   // Only what was made smaller is not the case of that name.
-  if (replay.judge.kind === 'frames' && replay.shrunk !== undefined)
-    return new WsFramesPlayer(server, replay, framesRecord(replay), signal)
-  return new SlicePlayer(server, replay, signal)
+  if (replay.judge.kind !== 'frames' || replay.shrunk === undefined)
+    return new SlicePlayer(server, replay, signal)
+  const { protocol, spec } = framesRecord(replay)
+  return protocol === 'ws'
+    ? new WsFramesPlayer(server, replay, spec, signal)
+    : new H2cFramesPlayer(server, replay, spec, signal)
 }
 
 /** Plays the tries. @param onTry told after each */

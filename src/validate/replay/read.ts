@@ -5,6 +5,8 @@ import { z } from 'zod'
 import { parseReplay, ReplayProblem, type Replay } from '../../documents/replay.ts'
 import { UserError } from '../../kit/errors.ts'
 import { codeOf } from '../../kit/files.ts'
+import type { H2cFrameCase } from '../catalogue/h2c/index.ts'
+import { frameCaseSchema } from '../catalogue/h2c/schema.ts'
 import type { ProtocolCase } from '../catalogue/http1/index.ts'
 import type { WsFrameCase } from '../catalogue/ws/index.ts'
 import { framesSchema } from '../catalogue/ws/schema.ts'
@@ -72,8 +74,13 @@ export function http1Record(replay: Replay): ProtocolCase {
   }
 }
 
-/** The WebSocket frames of a file. @throws UserError */
-export function framesRecord(replay: Replay): WsFrameCase {
+/** The list of frames of a file. @throws UserError */
+export function framesRecord(
+  replay: Replay
+): { protocol: 'ws'; spec: WsFrameCase } | { protocol: 'h2c'; spec: H2cFrameCase } {
   if (replay.judge.kind !== 'frames') throw new TypeError('no list of frames')
-  return recordOf(framesSchema, replay, replay.judge.record)
+  const { protocol, record } = replay.judge
+  return protocol === 'ws'
+    ? { protocol, spec: recordOf(framesSchema, replay, record) }
+    : { protocol, spec: recordOf(frameCaseSchema, replay, record) }
 }

@@ -3,6 +3,7 @@ import { arch, platform, release } from 'node:os'
 import type { Finding } from '../../documents/finding.ts'
 import { REPLAY_VERSION, type Judging, type RecordedExchange, type Replay } from '../../documents/replay.ts'
 import type { Target } from '../../target/types.ts'
+import { H2C_FRAME_CASES } from '../catalogue/h2c/index.ts'
 import { http1Cases, type ProtocolCase } from '../catalogue/http1/index.ts'
 import { infoOf } from '../catalogue/list.ts'
 import { wsCases } from '../catalogue/ws/index.ts'
@@ -63,11 +64,16 @@ function judgingOf({ finding, draft }: Believed): Judging {
     if (record !== undefined && ownPredicates(record).has(finding.predicate))
       return { kind: 'http1', record: { ...record }, sent_as: String(draft.evidence?.['sent_as'] ?? 'whole') }
   }
-  if (finding.slice === 'ws') {
-    const record = wsCases('frames').find(({ id }) => id === finding.case)
-    if (record !== undefined) return { kind: 'frames', protocol: 'ws', record: { ...record } }
-  }
-  return { kind: 'slice' }
+  return framesOf(finding) ?? { kind: 'slice' }
+}
+
+/** Lists of frames, with the whole case. */
+function framesOf({ slice, case: id }: Finding): Judging | undefined {
+  const protocol = slice === 'ws' || slice === 'h2c' ? slice : undefined
+  if (protocol === undefined) return undefined
+  const records = protocol === 'ws' ? wsCases('frames') : H2C_FRAME_CASES
+  const record = records.find((one) => one.id === id)
+  return record && { kind: 'frames', protocol, record: { ...record } }
 }
 
 /** Predicates that a case can be convicted of in an exchange of its own. */

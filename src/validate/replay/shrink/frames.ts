@@ -2,19 +2,7 @@
 import type { WsFrame, WsFrameCase, WsItem } from '../../catalogue/ws/index.ts'
 import { payloadOf } from '../../traffic/ws/session.ts'
 import { framesClaim } from './frames-claim.ts'
-
-export interface FramesSearch {
-  holds(spec: WsFrameCase): Promise<boolean>
-  over(): boolean
-  onSmaller?(bytes: number): void
-}
-
-export interface FramesShrunk {
-  spec: WsFrameCase
-  bytesBefore: number
-  bytesAfter: number
-  claim: string
-}
+import { fewer, shorter, Shrinking, type FramesSearch, type FramesShrunk } from './search.ts'
 
 /** Bytes of the frames: header, mask, payload. */
 export function framesBytes(items: readonly WsItem[]): number {
@@ -36,55 +24,28 @@ export function framesObstacle(spec: Pick<WsFrameCase, 'expect' | 'frames' | 'of
   return undefined
 }
 
-export async function shrinkFrames(first: WsFrameCase, search: FramesSearch): Promise<FramesShrunk> {
-  const claim = framesClaim(first)
-  let best = first
-  const seen = new Set<string>([JSON.stringify(first)])
-  const take = async (spec: WsFrameCase): Promise<boolean> => {
-    const key = JSON.stringify(spec)
-    if (seen.has(key) || search.over() || spec.frames.length === 0 || framesClaim(spec) !== claim)
-      return false
-    seen.add(key)
-    if (!(await search.holds(spec))) return false
-    best = spec
-    search.onSmaller?.(framesBytes(spec.frames))
-    return true
-  }
-  const put = (at: number, ...items: WsItem[]): WsFrameCase => ({
-    ...best,
-    frames: [...best.frames.slice(0, at), ...items, ...best.frames.slice(at + 1)]
-  })
-  const { segment: _, pauseMs: __, ...whole } = first
-  if (first.segment !== undefined) await take(whole)
-  for (let size = -1; size !== framesBytes(best.frames) && !search.over();) {
-    size = framesBytes(best.frames)
-    for (let at = best.frames.length - 1; at >= 0; at--) await take(put(at))
-    for (let at = 0; at < best.frames.length; at++) {
-      const item = best.frames[at]!
-      if ('times' in item) await fewer(item, (times) => take(put(at, { ...item, times })))
-      else await shorter(item, (frame) => take(put(at, frame)))
+export async function shrinkFrames(
+  first: WsFrameCase,
+  search: FramesSearch<WsFrameCase>
+): Promise<FramesShrunk<WsFrameCase>> {
+  const bytes = ({ frames }: WsFrameCase): number => framesBytes(frames)
+  const small = new Shrinking<WsFrameCase>(first, { claim: framesClaim, bytes }, search)
+  const put = (at: number, ...items: WsItem[]): Promise<boolean> =>
+    small.take({ ...small.best, frames: small.best.frames.toSpliced(at, 1, ...items) })
+  const { segment, pauseMs: _, ...whole } = first
+  if (segment !== undefined) await small.take(whole)
+  return small.run(async () => {
+    for (let at = small.best.frames.length - 1; at >= 0; at--) await put(at)
+    for (let at = 0; at < small.best.frames.length; at++) {
+      const item = small.best.frames[at]!
+      if ('times' in item) await fewer(item.times, (times) => put(at, { ...item, times }))
+      else await shorterPayload(item, (frame) => put(at, frame))
     }
-  }
-  return { spec: best, bytesBefore: framesBytes(first.frames), bytesAfter: framesBytes(best.frames), claim }
+  })
 }
 
-async function fewer(item: { times: number }, take: (times: number) => Promise<boolean>): Promise<void> {
-  let low = 0
-  let high = item.times
-  while (high - low > 1) {
-    const middle = (low + high) >> 1
-    if (await take(middle)) high = middle
-    else low = middle
-  }
-}
-
-/** The payload cut by halves, from behind. */
-async function shorter(frame: WsFrame, take: (frame: WsFrame) => Promise<boolean>): Promise<void> {
-  let bytes = payloadOf(frame)
+async function shorterPayload(frame: WsFrame, take: (frame: WsFrame) => Promise<boolean>): Promise<void> {
+  const bytes = payloadOf(frame)
   const { text: _, hex: __, fill: ___, ...header } = frame
-  for (let cut = bytes.length; cut >= 1;) {
-    const part = bytes.subarray(0, bytes.length - cut)
-    if (cut <= bytes.length && (await take({ ...header, hex: part.toString('hex') }))) bytes = part
-    else cut >>= 1
-  }
+  await shorter(bytes.length, (length) => take({ ...header, hex: bytes.toString('hex', 0, length) }))
 }

@@ -2,16 +2,17 @@
 import type { Judging, Replay } from '../../../documents/replay.ts'
 import { UserError } from '../../../kit/errors.ts'
 import { RandomStreams } from '../../../kit/random.ts'
-import type { WsFrameCase } from '../../catalogue/ws/index.ts'
 import { noncesOf, valuesOf } from '../../traffic/adversarial/scene.ts'
-import { WsFramesPlayer } from '../frames.ts'
+import { H2cFramesPlayer, WsFramesPlayer } from '../frames.ts'
 import { Http1Player } from '../http1.ts'
 import { framesRecord, http1Record } from '../read.ts'
 import type { Server } from '../server.ts'
 import { exchangeOf, placesOf } from '../steps.ts'
 import type { Player, Try } from '../tries.ts'
 import { framesObstacle, shrinkFrames } from './frames.ts'
+import { h2cObstacle, shrinkH2c } from './h2c-frames.ts'
 import { shrinkMessage, type Candidate } from './message.ts'
+import type { FramesSearch, FramesShrunk } from './search.ts'
 
 /** Of a finding whose evidence is a silence or an outage, so many sightings in a row. */
 const UNPROVEN_TRIES = 3
@@ -108,15 +109,26 @@ async function ofFrames(
   { signal }: ShrinkOptions,
   search: Search
 ): Promise<Small> {
-  const spec = framesRecord(replay)
-  const player = new WsFramesPlayer(server, replay, spec, signal)
-  const holds = (candidate: WsFrameCase): Promise<boolean> => {
+  const { protocol, spec } = framesRecord(replay)
+  const small =
+    protocol === 'ws'
+      ? await smallest(new WsFramesPlayer(server, replay, spec, signal), spec, shrinkFrames, search)
+      : await smallest(new H2cFramesPlayer(server, replay, spec, signal), spec, shrinkH2c, search)
+  return { small, judge: { kind: 'frames', protocol, record: { ...small.spec } } }
+}
+
+async function smallest<Spec>(
+  player: Player & { change(spec: Spec): void },
+  first: Spec,
+  shrink: (first: Spec, search: FramesSearch<Spec>) => Promise<FramesShrunk<Spec>>,
+  search: Search
+): Promise<FramesShrunk<Spec>> {
+  const holds = (candidate: Spec): Promise<boolean> => {
     player.change(candidate)
     return search.holds(player)
   }
-  await search.mustHold(() => holds(spec))
-  const small = await shrinkFrames(spec, { holds, ...search.bounds })
-  return { small, judge: { kind: 'frames', protocol: 'ws', record: { ...small.spec } } }
+  await search.mustHold(() => holds(first))
+  return shrink(first, { holds, ...search.bounds })
 }
 
 /** Counts the tries and keeps the last that showed the finding. */
@@ -145,16 +157,16 @@ class Search {
   /** One sighting where the bytes prove it, else so many in a row. A server that has ended is started again. */
   async holds(player: Player): Promise<boolean> {
     const { signal, onTry } = this.#options
-    for (let i = 0; i < UNPROVEN_TRIES; i++) {
+    let last: Try | undefined
+    for (let i = 0; i < UNPROVEN_TRIES && last?.proof !== true; i++) {
       if (signal.aborted) return false
       if (this.#server.target.exit() !== undefined) await this.#server.restart()
       this.tries += 1
-      const one = await player.once()
+      last = await player.once()
       onTry?.(this.tries, this.#bytes)
-      if (one.outcome !== 'reproduced' || one.severity !== this.#replay.severity) return false
-      this.last = one
-      if (one.proof === true) return true
+      if (last.outcome !== 'reproduced' || last.severity !== this.#replay.severity) return false
     }
+    this.last = last
     return true
   }
 
@@ -168,18 +180,19 @@ class Search {
   }
 }
 
+const obstacleOf = ({ protocol, spec }: ReturnType<typeof framesRecord>): string | undefined =>
+  protocol === 'ws' ? framesObstacle(spec) : h2cObstacle(spec)
+
 /** @throws UserError for a case that has no message of its own, or whose message is all that it is */
 export function refuseProgram(replay: Replay): void {
   const { kind } = replay.judge
   if (kind === 'http1') return
   const reason =
     kind === 'frames'
-      ? framesObstacle(framesRecord(replay))
+      ? obstacleOf(framesRecord(replay))
       : kind === 'passive'
         ? 'it is about the answer and not about the request'
-        : replay.slice === 'h2c'
-          ? 'frames of HTTP/2 stand on each other, and this suite has no reader that says which of them are still wrong'
-          : 'it is a case of several steps, or a program of the suite, and not one message'
+        : 'it is a case of several steps, or a program of the suite, and not one message'
   if (reason === undefined) return
   throw new UserError({
     where: replay.case,

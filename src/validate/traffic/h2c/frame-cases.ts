@@ -17,7 +17,12 @@ const DRIP_MS = 2
 const PROBE = Buffer.from('was read')
 
 export function frameTrials(ground: Ground, random: RandomStream): Trial[] {
-  return H2C_FRAME_CASES.map((spec) => ({
+  return H2C_FRAME_CASES.map((spec) => frameTrial(ground, spec, random))
+}
+
+/** One case of frames, of the catalogue or made of one. */
+export function frameTrial(ground: Ground, spec: H2cFrameCase, random: RandomStream): Trial {
+  return {
     id: spec.id,
     group: spec.group,
     twin: () =>
@@ -29,7 +34,7 @@ export function frameTrials(ground: Ground, random: RandomStream): Trial[] {
       const refused = await beside(ground, spec)
       return refused === undefined ? shoot(ground, spec) : { verdict: refused }
     }
-  }))
+  }
 }
 
 /** The well-formed case beside it: what a server does not take in its right form tells nothing in its wrong form. */

@@ -2,10 +2,10 @@
 import { HpackEncoder, type Field } from '../../../wire/hpack.ts'
 import { encodeFrame, FRAME, uint32 } from '../../../wire/http2.ts'
 import type { H2cBlock, H2cFrame, H2cUnitFrame } from '../../catalogue/h2c/index.ts'
-import { getFields, postFields, type Ground } from './ground.ts'
+import { getFields, postFields, type Requests } from './ground.ts'
 
 export interface Making {
-  ground: Ground
+  ground: Requests
   /** A GET is sent as a POST to the echo, which tells what the handler saw. */
   asEcho?: boolean
   /** The server's SETTINGS_MAX_FRAME_SIZE. */

@@ -33,7 +33,10 @@ export interface Ground {
   refused: number
 }
 
-export function getFields(ground: Pick<Ground, 'authority' | 'get'>, path = ground.get.path): Field[] {
+/** What requests are made of. */
+export type Requests = Pick<Ground, 'authority' | 'get' | 'post'>
+
+export function getFields(ground: Pick<Requests, 'authority' | 'get'>, path = ground.get.path): Field[] {
   return [
     [':method', 'GET'],
     [':scheme', 'http'],
@@ -43,7 +46,7 @@ export function getFields(ground: Pick<Ground, 'authority' | 'get'>, path = grou
 }
 
 /** Without a route that takes a body the plain one is named, for cases that never get so far as to be routed. */
-export function postFields(ground: Ground, taker = ground.post): Field[] {
+export function postFields(ground: Requests, taker = ground.post): Field[] {
   const fields: Field[] = [
     [':method', 'POST'],
     [':scheme', 'http'],

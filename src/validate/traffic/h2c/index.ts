@@ -1,6 +1,6 @@
 /** Slice 3: HTTP/2 in clear, with prior knowledge and by upgrade: frames, churn, abuse in bounds, deaths at chosen moments. */
 import type { RandomStream } from '../../../kit/random.ts'
-import type { FindingDraft, Slice, SliceContext } from '../../contracts.ts'
+import type { Capabilities, FindingDraft, Slice, SliceContext } from '../../contracts.ts'
 import {
   H2C_CHURN_CASES,
   H2C_FLOOD_CASES,
@@ -56,8 +56,7 @@ async function run(outer: SliceContext): Promise<void> {
       ledger.inapplicable(id, `no HTTP/2 in clear: ${capabilities.missing.h2c ?? 'not probed'}`)
     return
   }
-  const context: SliceContext = { ...outer, report: (draft) => outer.report(named(draft, tally)) }
-  const bench = new Bench(context, 'h2c')
+  const bench = new Bench(named(outer), 'h2c')
   try {
     await play(bench)
   } finally {
@@ -83,19 +82,15 @@ async function play(bench: Bench): Promise<void> {
     if (refused !== undefined) return giveUp(`the control request GET ${bench.path}: ${refused}`)
   }
   if (capabilities.h2cPrior) {
-    const learned = await learn(bench)
+    const learned = await learnPrior(bench)
     if (typeof learned === 'string') {
-      const reason = `the preface is answered, and the plain request over HTTP/2 is not: ${learned}`
-      context.note(reason)
-      return giveUp(reason)
+      context.note(learned)
+      return giveUp(learned)
     }
     prior = learned
     if (prior.noBody !== '') context.note(`cases that need a body are not judged: ${prior.noBody}`)
-    if (!capabilities.http1) bench.control = () => plain(learned)
-    bench.elder = () => elder(learned)
   } else {
-    const reason = `no HTTP/2 with prior knowledge: ${capabilities.missing.h2c ?? capabilities.routes.h2c?.seen ?? 'not probed'}`
-    for (const { id } of wanted(NEED_PRIOR)) ledger.inapplicable(id, reason)
+    for (const { id } of wanted(NEED_PRIOR)) ledger.inapplicable(id, noPrior(capabilities))
   }
   const upgrade: UpgradeGround | undefined = capabilities.http1
     ? {
@@ -112,6 +107,20 @@ async function play(bench: Bench): Promise<void> {
   const base = await holding.baseline()
   await rounds({ bench, prior, upgrade, holding }, base)
 }
+
+/** Learns the ground of all that needs prior knowledge, and asks beside it over HTTP/2; text where there is none. */
+export async function learnPrior(bench: Bench): Promise<Ground | string> {
+  const ground = await learn(bench)
+  if (typeof ground === 'string')
+    return `the preface is answered, and the plain request over HTTP/2 is not: ${ground}`
+  if (!bench.context.capabilities.http1) bench.control = () => plain(ground)
+  bench.elder = () => elder(ground)
+  return ground
+}
+
+/** Why nothing that needs prior knowledge can be judged. */
+export const noPrior = ({ missing, routes }: Capabilities): string =>
+  `no HTTP/2 with prior knowledge: ${missing.h2c ?? routes.h2c?.seen ?? 'not probed'}`
 
 async function rounds(ground: KillGround, base: Awaited<ReturnType<Holding['baseline']>>): Promise<void> {
   const { bench, prior } = ground
@@ -191,8 +200,13 @@ async function remains(
   await nothingRemains(bench, holding, { caseId, predicate: 'I-H2C-LEAK', base, deaths })
 }
 
+/** Tells findings by the slice's own names. */
+export function named(context: SliceContext): SliceContext {
+  return { ...context, report: (draft) => context.report(renamed(draft, context.tally)) }
+}
+
 /** The slice's own names for what ends a server; its gated counters follow from the findings. */
-function named(draft: FindingDraft, tally: SliceContext['tally']): FindingDraft {
+function renamed(draft: FindingDraft, tally: SliceContext['tally']): FindingDraft {
   const outage = draft.predicate === 'I-LIVENESS'
   const crashed = outage && / process (ended|has ended)/.test(draft.title)
   const predicate = outage ? (crashed ? 'I-H2C-CRASHED' : 'I-H2C-HANG') : draft.predicate
