@@ -1,6 +1,7 @@
 /**
  * Which case makes a quantity grow? The likeliest are played again, in groups that are halved, and the one that is
- * left must add with every one of several equal batches, where plain requests add nothing.
+ * left must add with every one of several equal batches, where plain requests add nothing. Memory that a collector has
+ * not yet taken back grows so, too: it must go on until it has doubled, on a fresh process where one can be launched.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Target } from '../../target/types.ts'
@@ -27,6 +28,8 @@ export interface Named extends CaseName {
   without: number[]
   /** All of the process after each batch. */
   looks: Look[]
+  /** What the levels are of. */
+  process: string
 }
 
 export interface SearchOptions {
@@ -45,8 +48,9 @@ export interface SearchOptions {
 const CPU_MS = 300
 const CPU_SURE_MS = 1000
 const POLL_MS = 100
-/** No group is tried later, and none that made it grow is halved later, ms. */
+/** No group is tried later, earlier where the surplus is not large, and none that made it grow is halved later, ms. */
 const BUDGET_MS = 20_000
+const SMALL_BUDGET_MS = 6000
 const NARROW_MS = 45_000
 /** One batch: its cases are played again and again so long, and the first pass is finished. */
 const BATCH_MS = 400
@@ -54,6 +58,14 @@ const BATCH_GRACE_MS = 6000
 /** What is closed late is waited for after each batch, ms. */
 const BATCH_SETTLE_MS = 700
 export const BATCHES = 3
+/** More batches for memory: before the level counts, and most after it. */
+const WARM_BATCHES = 2
+const MOST_BATCHES = 16
+/** After so many it is given up where it cannot get there any more. */
+const HOPELESS_AFTER = 4
+/** Growth of memory below which nothing is told, and above which no more is asked for: it is our users' memory, too. */
+const LEAST_GROWN = 24 << 20
+const MOST_GROWN = 1 << 30
 /** Cases tried together, in a group that is halved. One that stands out so far is tried alone first. */
 const GROUP = 24
 const STANDS_OUT = 1.5
@@ -73,27 +85,32 @@ export class Search {
   /** A count, or memory: the groups on the process that all cases ran on, until one makes it grow. */
   async grown(off: Off): Promise<Named | undefined> {
     const { target } = this.#options
-    const grows = (cases: readonly CaseName[]): Promise<boolean> => this.#grows(target, off.quantity, cases)
+    const { quantity, before, after } = off
+    const grows = (cases: readonly CaseName[]): Promise<boolean> => this.#grows(target, quantity, cases)
+    const budget = after - before > (quantity.large?.(before) ?? 0) ? BUDGET_MS : SMALL_BUDGET_MS
     for (const group of this.groups(off)) {
-      if (this.#isLate(BUDGET_MS)) return undefined
+      if (this.#isLate(budget)) return undefined
       if (!(await grows(group))) continue
       let left = group
       while (left.length > 1 && !this.#isLate(NARROW_MS)) {
         const half = left.slice(0, Math.ceil(left.length / 2))
         left = (await grows(half)) ? half : left.slice(half.length)
       }
-      const named = left.length === 1 ? await this.#confirm(off.quantity, left[0]!) : undefined
+      const named = left.length === 1 ? await this.#confirm(quantity, left[0]!) : undefined
       if (named !== undefined) return named
     }
     return undefined
   }
 
   async #grows(target: Target, quantity: Quantity, cases: readonly CaseName[]): Promise<boolean> {
-    const from = await this.lowest(target, quantity, Infinity)
-    if (from === undefined) return false
-    await this.#play(target, cases)
-    const to = await this.lowest(target, quantity, from + quantity.batch - 1)
-    return to !== undefined && to - from >= quantity.batch
+    let from = await this.lowest(target, quantity, Infinity)
+    for (let i = 0; from !== undefined && i < quantity.plays; i++) {
+      await this.#play(target, cases)
+      const to = await this.lowest(target, quantity, from + quantity.batch - 1)
+      if (to === undefined || to - from < quantity.batch) return false
+      from = to
+    }
+    return from !== undefined
   }
 
   /** Equal batches of the case, each of which must add, and as many plain requests, which must not. */
@@ -109,9 +126,60 @@ export class Search {
     const idle = Math.max(without[1]! - without[0]!, after[1]! - after[0]!)
     const real =
       rises.every((rise) => rise >= quantity.batch) && grown >= quantity.total && idle * BATCHES <= grown / 4
-    return real
-      ? { ...one, gauge: quantity.gauge, levels, without: [...without, ...after], looks }
-      : undefined
+    if (!real) return undefined
+    const named: Named = {
+      ...one,
+      gauge: quantity.gauge,
+      levels,
+      without: [...without, ...after],
+      looks,
+      process: 'the one that all cases ran on'
+    }
+    return quantity.gauge === 'rss' ? this.#goesOn(quantity, named) : named
+  }
+
+  /** The same with levels that no collector explains; undefined where it stops, or was not seen to go on. */
+  async #goesOn(quantity: Quantity, named: Named): Promise<Named | undefined> {
+    const { start, target, ground, note } = this.#options
+    let fresh: Target | undefined
+    try {
+      fresh = await start?.(ground.signal)
+      const levels = await this.#moreLevels(fresh ?? target, quantity, named)
+      if (growsOn(levels) === true)
+        return { ...named, levels, process: fresh === undefined ? named.process : 'a fresh one, warm' }
+      const ends = [named.levels[0], named.levels.at(-1), levels[0], levels.at(-1)]
+      const [from, to, again, last] = ends.map((level) => quantity.text(level!))
+      note(
+        `${named.id}: ${quantity.gauge} grew from ${from!} to ${to!}, and then from ${again!} to ${last!} with ` +
+          `${levels.length - 1} more batches${fresh === undefined ? '' : ' on a fresh process'}: a collector may hold as much`
+      )
+    } catch (error) {
+      if (!ground.signal.aborted)
+        note(
+          `${named.id}: the growth of memory could not be tried again: ${error instanceof Error ? error.message : String(error)}`
+        )
+    } finally {
+      await fresh?.stop(0)
+    }
+    return undefined
+  }
+
+  /** Levels of the warm process after each batch, until they tell. */
+  async #moreLevels(target: Target, quantity: Quantity, one: CaseName): Promise<number[]> {
+    for (let i = 0; i < WARM_BATCHES; i++) await this.#play(target, [one])
+    const levels = [await this.#level(target, quantity)]
+    while (growsOn(levels) === undefined && !this.#options.ground.signal.aborted) {
+      await this.#play(target, [one])
+      levels.push(await this.#level(target, quantity))
+    }
+    return levels
+  }
+
+  /** @throws Error where the process is gone */
+  async #level(target: Target, quantity: Quantity): Promise<number> {
+    const level = await this.lowest(target, quantity, 0)
+    if (level === undefined) throw new Error('the process is gone')
+    return level
   }
 
   async #levels(
@@ -164,7 +232,8 @@ export class Search {
           gauge: 'cpu',
           levels: pairs.map((pair) => pair[1]!),
           without: pairs.map((pair) => pair[0]!),
-          looks: []
+          looks: [],
+          process: 'a fresh one for each try'
         }
       }
       for (const group of this.groups(off)) {
@@ -273,4 +342,20 @@ export class Search {
     )
     await delay(BATCH_MS)
   }
+}
+
+/**
+ * Does memory go on growing? A collector that waits until what lives has doubled (Go's by default; most others wait for
+ * less) keeps below twice the level of a warm process.
+ * @param levels bytes after each of equal batches, the first of a warm process
+ * @returns undefined where more batches must tell
+ */
+export function growsOn(levels: readonly number[]): boolean | undefined {
+  const first = levels[0]!
+  const grown = levels.at(-1)! - first
+  const batches = levels.length - 1
+  const wanted = Math.max(LEAST_GROWN, Math.min(first, MOST_GROWN))
+  if (grown >= wanted) return true
+  const hopeless = batches >= HOPELESS_AFTER && (grown / batches) * MOST_BATCHES < wanted
+  return batches >= MOST_BATCHES || hopeless ? false : undefined
 }

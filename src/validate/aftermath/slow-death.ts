@@ -168,7 +168,8 @@ export class SlowDeath {
       gauge === named.gauge
         ? named
         : { levels: looks.map((one) => one[gauge as Exclude<Gauge, 'cpu'>] ?? 0), without: [] }
-    const shown = levels.map(text).join(cpu ? ', ' : ' -> ')
+    const ends = levels.length > BATCHES + 1 ? [levels[0]!, levels.at(-1)!] : levels
+    const shown = ends.map(text).join(cpu ? ', ' : ' -> ')
     const bare = cpu ? without.map(text).join(', ') : pairsOf(without.map(text))
     this.#book(quantity, 'fail', `${id}: ${shown}`)
     this.#options.findings.report(slice, {
@@ -184,9 +185,9 @@ export class SlowDeath {
         with_the_case: levels.map(text).join(' '),
         ...(without.length === 0 ? {} : { without_the_case: bare }),
         ...alsoGrown(gauge, looks),
-        process: cpu ? 'a fresh one for each try' : 'the one that all cases ran on'
+        process: named.process
       },
-      repeats: { k: BATCHES, n: BATCHES },
+      repeats: cpu ? { k: BATCHES, n: BATCHES } : { k: levels.length - 1, n: levels.length - 1 },
       symptom: gauge
     })
   }
