@@ -29,6 +29,18 @@ export interface Mutants {
   soundLater?: (played: Played) => void
 }
 
+/** The table without one of its switches. */
+export function without(mutants: Mutants, gone: string): Mutants {
+  const { switches, slow = [], told } = mutants
+  const { [gone]: _, ...others } = told
+  return {
+    ...mutants,
+    switches: switches.filter(({ name }) => name !== gone),
+    slow: slow.filter((name) => name !== gone),
+    told: others
+  }
+}
+
 const LONG_MS = 150_000
 const all = (id: string): string => id
 /** Groups that take longest, beside those that a short cell leaves out. */

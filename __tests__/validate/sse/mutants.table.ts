@@ -7,8 +7,13 @@ import type { Mutants } from '../mutants.ts'
 export const table: Mutants = {
   slice: sseSlice,
   switches: sseSwitches,
-  // No stream of the fixture ends, and its memory is ours.
-  elsewhere: ['after-end', 'resume-204', 'unread-memory'],
+  // No stream of the fixture ends, its memory is ours, and its head comes at once.
+  elsewhere: [
+    'after-end',
+    'resume-204',
+    'unread-memory',
+    ...['fin', 'rst', 'stop'].map((way) => `kill-K0p-${way}`)
+  ],
   slow: ['sse-crowd-hangs', 'sse-starves', 'sse-leak-rst'],
   told: {
     'sse-leak-rst': 'HIGH I-SSE-LEAK',

@@ -1,6 +1,14 @@
 /** Slice 5: subscribe, read, publish, die at chosen moments, come back; afterwards nothing of the dead remains. */
 import type { Slice, SliceContext } from '../../contracts.ts'
-import { killId, SSE_REMAINS, SSE_STAGES, SSE_WAYS, SSE_WIRE, sseInfos } from '../../catalogue/sse/index.ts'
+import {
+  killId,
+  SSE_INJECTIONS,
+  SSE_REMAINS,
+  SSE_STAGES,
+  SSE_WAYS,
+  SSE_WIRE,
+  sseInfos
+} from '../../catalogue/sse/index.ts'
 import { Bench, wait } from '../proof/bench.ts'
 import { Conductor } from '../proof/conduct.ts'
 import { Holding, type Levels } from '../proof/holding.ts'
@@ -21,9 +29,13 @@ const BETWEEN_ROUNDS_MS = 250
 const KILLS_LATER = 6
 /** Streams of the witness that must have been cut off before it is called a habit. */
 const CUTS_BELIEVED = 3
-/** They load the server or ourselves so that nothing else could be judged beside them; each list runs by itself. */
+/**
+ * They load the server or ourselves so that nothing else could be judged beside them, or put into the streams of others
+ * what is none of a plain stream; each list runs by itself.
+ */
 const waysOf = (stage: string): string[] => SSE_WAYS.map(({ id }) => killId({ id: stage }, id))
 const CROWDS = [
+  SSE_INJECTIONS.map(({ id }) => id),
   ['slow-reader', 'reads-again'],
   waysOf('K5'),
   waysOf('K6'),
