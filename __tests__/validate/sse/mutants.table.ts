@@ -14,6 +14,8 @@ export const table: Mutants = {
     'unread-memory',
     ...['fin', 'rst', 'stop'].map((way) => `kill-K0p-${way}`)
   ],
+  unfinished: ['sse-crowd-hangs'],
+  oneByOne: true,
   slow: ['sse-crowd-hangs', 'sse-starves', 'sse-leak-rst'],
   told: {
     'sse-leak-rst': 'HIGH I-SSE-LEAK',

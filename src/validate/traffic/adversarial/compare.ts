@@ -20,6 +20,9 @@ const STANDARD = 'RFC 9112 2.2'
 /** How often the plainest message is cut, each time elsewhere, before a difference is of the message itself. */
 const PLAIN_TRIES = 6
 
+/** So many messages before the first that differed are asked whether they do, too. */
+const MOST_FIRST = 24
+
 /** The plainest case of each framing: a valid message that is treated in two ways is told there. */
 const PLAINEST = { chunked: 'ctl-post-chunked', length: 'ctl-post-cl', plain: 'ctl-get' } as const
 const KIND = {
@@ -116,7 +119,7 @@ export class Comparison {
 
   /**
    * Repeats what differed, and tells it: messages of a group that differ in the same way have one cause, and are told
-   * with the first of them.
+   * with the first of them. Which of them were cut where it shows is chance, so that the first is looked for.
    * @returns what was not seen again
    */
   async conclude(): Promise<Suspicion[]> {
@@ -128,9 +131,8 @@ export class Comparison {
 
   async #concludeOne(symptom: string, alike: readonly Suspicion[]): Promise<Suspicion[]> {
     if (this.#symptoms.has(symptom)) return []
-    const place = ({ cut }: Suspicion): number => http1Cases.indexOf(cut.entry)
     const unseen: Suspicion[] = []
-    for (const one of [...alike].sort((a, b) => place(a) - place(b))) {
+    for (const one of await this.#inOrder(alike)) {
       const others = alike.filter((other) => other !== one && !unseen.includes(other))
       if (await this.#isBelieved(one, others)) {
         this.#symptoms.add(symptom)
@@ -139,6 +141,25 @@ export class Comparison {
       unseen.push(one)
     }
     return unseen
+  }
+
+  /** By their place in the catalogue, before them the first message that differs when it comes with pauses. */
+  async #inOrder(alike: readonly Suspicion[]): Promise<Suspicion[]> {
+    const place = ({ cut }: Suspicion): number => http1Cases.indexOf(cut.entry)
+    const sorted = [...alike].sort((a, b) => place(a) - place(b))
+    const { cut, trial } = sorted[0]!
+    const { key } = this.#whole.get(cut.entry.id)!
+    const alikes = http1Cases.filter(
+      ({ id, group }) => group === cut.entry.group && this.#whole.get(id)?.key === key
+    )
+    for (const entry of alikes.slice(0, MOST_FIRST)) {
+      // Bytes without a pause between them may be read as one.
+      const paused: Cut = { entry, how: 'pause', stream: `${cut.stream}/first` }
+      const tried = await this.#play(paused, 'pause')
+      if (tried?.outcome?.key === trial.outcome!.key)
+        return [{ cut: paused, trial: tried }, ...sorted.filter((one) => one.cut.entry !== entry)]
+    }
+    return sorted
   }
 
   async #isBelieved({ cut, trial }: Suspicion, others: readonly Suspicion[]): Promise<boolean> {
