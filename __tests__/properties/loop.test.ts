@@ -103,6 +103,7 @@ const SERVERS: Record<string, string[]> = {
   strict: [],
   'fills-cache': [],
   'collects-garbage': [],
+  'gives-back-late': [],
   'leaks-descriptors': ['I-FD-1', 'I-FD-2'],
   'leaks-descriptors-by-read': ['I-FD-1'],
   'leaks-tasks': ['I-MEM-2', 'I-MEM-3'],

@@ -2,7 +2,7 @@
  * A small store with sessions, for the walkers. The engine's name is the rule that it breaks; `strict` breaks none.
  * It speaks the refapp contract.
  */
-import { openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
@@ -109,6 +109,11 @@ server.keepAliveTimeout = 60_000
 let accepted = 0
 let closed = 0
 server.on('connection', (socket) => {
+  // As a proxy does, whose connection to the origin outlives that of the client.
+  if (bug === 'gives-back-late') {
+    const held = openSync('/dev/null', 'r')
+    socket.once('close', () => setTimeout(() => closeSync(held), 12_000))
+  }
   accepted += 1
   if (bug === 'leaks-sockets') {
     // The handle stays open after the client has gone.

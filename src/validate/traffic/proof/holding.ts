@@ -124,7 +124,9 @@ export class Holding {
     let suspects = [...level.keys()]
     const grown = new Map<string, number[]>(suspects.map((gauge) => [gauge, []]))
     let clients = 0
+    let longest = 0
     for (let i = 0; i < BATCHES; i++) {
+      const begun = performance.now()
       clients = await batch()
       if (clients === 0 || this.#bench.aborted) return undefined
       const least = clients * LEAKED_SHARE
@@ -138,9 +140,10 @@ export class Holding {
       suspects = suspects.filter((gauge) => grown.get(gauge)!.at(-1)! >= least)
       if (suspects.length === 0) return undefined
       level = lowest
+      longest = Math.max(longest, performance.now() - begun)
     }
-    // The twin: as many ordinary requests, which must leave nothing behind.
-    await Promise.all(Array.from({ length: clients }, () => this.#bench.control()))
+    // The twin: as many ordinary requests, which must leave nothing behind; in the time of a batch, for others may leak.
+    await Promise.all([wait(longest), ...Array.from({ length: clients }, () => this.#bench.control())])
     const { lowest } = await this.settle(level, () => clients * LEAKED_SHARE - 1, settleMs)
     const gauge = suspects.find(
       (name) => (lowest.get(name) ?? 0) - (level.get(name) ?? 0) < clients * LEAKED_SHARE

@@ -1,5 +1,6 @@
 /** After the load of a slice: does anything of its dead clients remain, and of which kind of death? */
 import type { RandomStream } from '../../../kit/random.ts'
+import type { Target } from '../../../target/types.ts'
 import type { Bench } from './bench.ts'
 import type { Growth, Holding, Levels } from './holding.ts'
 
@@ -33,6 +34,16 @@ export interface RemainsOptions {
   extraMs?: number
 }
 
+/** The last search on each server. */
+const searches = new WeakMap<Target, Promise<unknown>>()
+
+/** The batches of two slices at once would each be taken for the other's: one search after the other. */
+function inTurn<T>(target: Target, search: () => Promise<T>): Promise<T> {
+  const turn = (searches.get(target) ?? Promise.resolve()).then(search, search)
+  searches.set(target, turn)
+  return turn
+}
+
 /** True where something remains. All gauges come back; where one does not, equal batches of each death show whether it grows with them. */
 export async function nothingRemains(
   bench: Bench,
@@ -40,7 +51,7 @@ export async function nothingRemains(
   options: RemainsOptions
 ): Promise<boolean> {
   const { context } = bench
-  const { caseId, base, deaths, extraMs = 0 } = options
+  const { caseId, base, extraMs = 0 } = options
   if (base.size === 0) {
     context.ledger.inapplicable(
       caseId,
@@ -53,20 +64,13 @@ export async function nothingRemains(
   if (over.length > 0 && !over.some((gauge) => EXACT.test(gauge)))
     ({ over } = await holding.settle(base, allowed, POOL_MS))
   if (over.length > 0 && !bench.aborted) {
-    const random = context.random.stream('leak')
-    const end = performance.now() + (over.some((gauge) => EXACT.test(gauge)) ? Infinity : SEARCH_MS)
-    for (const death of deaths) {
-      if (bench.aborted) break
-      if (performance.now() > end) {
-        context.ledger.inconclusive(
-          caseId,
-          `${over.join(', ')} stayed above the level from before; time ended`
-        )
-        return false
-      }
-      const growth = await holding.grows(death.batch(random), BATCH_NOTICE_MS + extraMs)
-      if (growth === undefined) continue
-      report(bench, options, death, growth)
+    const growth = await inTurn(context.target, () => searched(bench, holding, options, over))
+    if (growth === 'late') {
+      context.ledger.inconclusive(caseId, `${over.join(', ')} stayed above the level from before; time ended`)
+      return false
+    }
+    if (growth !== undefined) {
+      report(bench, options, growth.death, growth)
       return true
     }
     if (!bench.aborted)
@@ -77,6 +81,24 @@ export async function nothingRemains(
   if (bench.aborted) context.ledger.inconclusive(caseId, 'stopped while the level was watched')
   else context.ledger.exercised(caseId)
   return false
+}
+
+/** The first death with which a gauge grows; undefined where there is none, or it was stopped. */
+async function searched(
+  bench: Bench,
+  holding: Holding,
+  { deaths, extraMs = 0 }: RemainsOptions,
+  over: readonly string[]
+): Promise<(Growth & { death: Death }) | 'late' | undefined> {
+  const random = bench.context.random.stream('leak')
+  const end = performance.now() + (over.some((gauge) => EXACT.test(gauge)) ? Infinity : SEARCH_MS)
+  for (const death of deaths) {
+    if (bench.aborted) return undefined
+    if (performance.now() > end) return 'late'
+    const growth = await holding.grows(death.batch(random), BATCH_NOTICE_MS + extraMs)
+    if (growth !== undefined) return { ...growth, death }
+  }
+  return undefined
 }
 
 function report(
