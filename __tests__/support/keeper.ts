@@ -100,6 +100,11 @@ function handle(request: IncomingMessage, response: ServerResponse, body: string
   return reply(response, 200, item)
 }
 
+function hold(ms: number): void {
+  const held = openSync('/dev/null', 'r')
+  setTimeout(() => closeSync(held), ms)
+}
+
 const server = createServer((request, response) => {
   let body = ''
   request.setEncoding('utf8').on('data', (text: string) => (body += text))
@@ -108,12 +113,15 @@ const server = createServer((request, response) => {
 server.keepAliveTimeout = 60_000
 let accepted = 0
 let closed = 0
+let last = performance.now()
+/** The load is over. */
+let rested = false
 server.on('connection', (socket) => {
-  // As a proxy does, whose connection to the origin outlives that of the client.
-  if (bug === 'gives-back-late') {
-    const held = openSync('/dev/null', 'r')
-    socket.once('close', () => setTimeout(() => closeSync(held), 12_000))
-  }
+  // As a proxy does, whose connections to the origin outlive those of the clients.
+  const now = performance.now()
+  rested ||= now - last > 3000
+  last = now
+  if (bug === 'gives-back-late' && rested) hold(14_000)
   accepted += 1
   if (bug === 'leaks-sockets') {
     // The handle stays open after the client has gone.
@@ -141,6 +149,10 @@ let tasks = 10
 let begun = 0
 const MIB = 1 << 20
 const EVERY: Record<string, (second: number) => void> = {
+  // Longer than the load and the first look after it.
+  'gives-back-late': (second) => {
+    if (second === 4) for (let i = 0; i < 60; i++) hold(40_000)
+  },
   'leaks-descriptors': () => void [1, 2, 3, 4, 5].map(() => openSync('/dev/null', 'r')),
   'leaks-tasks': () => void (tasks += 20),
   'leaks-memory': () => void kept.push(Buffer.alloc(2 * MIB, 1)),
