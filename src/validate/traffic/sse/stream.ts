@@ -95,9 +95,11 @@ export class Stream {
     else this.#witness = first
   }
 
-  /** A witness that the server left without the end of its framing is a stream cut off. */
+  /** A witness that the server left without the end of its framing is a stream cut off; one whose framing broke is not. */
   #ended(witness: Subscription): void {
-    if (witness.established && !witness.complete && witness.connection.state !== 'open') this.cuts += 1
+    const whole = (witness.error?.rule ?? 'truncated') === 'truncated'
+    if (witness.established && !witness.complete && whole && witness.connection.state !== 'open')
+      this.cuts += 1
     if (witness.complete) this.facts.finite = true
     this.count(witness)
     // Its other half is ours to close.
