@@ -51,6 +51,7 @@ const POLL_MS = 100
 /** No group is tried later, earlier where the surplus is not large, and none that made it grow is halved later, ms. */
 const BUDGET_MS = 20_000
 const SMALL_BUDGET_MS = 6000
+const SMALL_NARROW_MS = 14_000
 const NARROW_MS = 45_000
 /** One batch: its cases are played again and again so long, and the first pass is finished. */
 const BATCH_MS = 400
@@ -86,15 +87,17 @@ export class Search {
   async grown(off: Off): Promise<Named | undefined> {
     const { target } = this.#options
     const { quantity, before, after } = off
-    const grows = (cases: readonly CaseName[]): Promise<boolean> => this.#grows(target, quantity, cases)
-    const budget = after - before > (quantity.large?.(before) ?? 0) ? BUDGET_MS : SMALL_BUDGET_MS
+    const grows = (cases: readonly CaseName[], plays: number): Promise<boolean> =>
+      this.#grows(target, quantity, cases, plays)
+    const large = after - before > (quantity.large?.(before) ?? 0)
+    const [budget, narrow] = large ? [BUDGET_MS, NARROW_MS] : [SMALL_BUDGET_MS, SMALL_NARROW_MS]
     for (const group of this.groups(off)) {
       if (this.#isLate(budget)) return undefined
-      if (!(await grows(group))) continue
+      if (!(await grows(group, quantity.plays))) continue
       let left = group
-      while (left.length > 1 && !this.#isLate(NARROW_MS)) {
+      while (left.length > 1 && !this.#isLate(narrow)) {
         const half = left.slice(0, Math.ceil(left.length / 2))
-        left = (await grows(half)) ? half : left.slice(half.length)
+        left = (await grows(half, 1)) ? half : left.slice(half.length)
       }
       const named = left.length === 1 ? await this.#confirm(quantity, left[0]!) : undefined
       if (named !== undefined) return named
@@ -102,9 +105,14 @@ export class Search {
     return undefined
   }
 
-  async #grows(target: Target, quantity: Quantity, cases: readonly CaseName[]): Promise<boolean> {
+  async #grows(
+    target: Target,
+    quantity: Quantity,
+    cases: readonly CaseName[],
+    plays: number
+  ): Promise<boolean> {
     let from = await this.lowest(target, quantity, Infinity)
-    for (let i = 0; from !== undefined && i < quantity.plays; i++) {
+    for (let i = 0; from !== undefined && i < plays; i++) {
       await this.#play(target, cases)
       const to = await this.lowest(target, quantity, from + quantity.batch - 1)
       if (to === undefined || to - from < quantity.batch) return false
