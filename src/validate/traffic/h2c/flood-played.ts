@@ -97,7 +97,7 @@ async function resetInBlock(ground: Ground, spec: H2cPlayedFlood, look: Look): P
   const block = new HpackEncoder().encode(getFields(ground))
   const whole = await Session.open(ground.bench)
   if (typeof whole === 'string') return { shot: { verdict: inconclusive(whole) } }
-  const stream = whole.expect(1, 'GET')
+  const stream = whole.expect(1, 'GET', getFields(ground))
   void whole.write(headerFrames(1, block, { endStream: true }))
   await whole.settle([stream])
   whole.destroy()

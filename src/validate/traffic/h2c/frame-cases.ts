@@ -4,7 +4,7 @@ import type { RandomStream } from '../../../kit/random.ts'
 import { H2C_FRAME_CASES, type H2cFrame, type H2cFrameCase } from '../../catalogue/h2c/index.ts'
 import { wait } from '../proof/bench.ts'
 import { inapplicable, inconclusive, type Shot, type Trial, type Verdict } from '../proof/trial.ts'
-import { frameBytes, methodOf, type Making } from './frames.ts'
+import { askedIn, frameBytes, methodOf, type Making } from './frames.ts'
 import { plain, posted, type Ground } from './ground.ts'
 import { judge } from './judge.ts'
 import { OUR_SETTINGS, Session } from './session.ts'
@@ -65,8 +65,12 @@ async function shoot(ground: Ground, spec: H2cFrameCase): Promise<Shot> {
     const overlong = spec.frames.some((frame) => frame.overlong === true)
     if (overlong && making.most >= MOST_OVERLONG)
       return { verdict: inapplicable(`the server takes frames of ${making.most} bytes`), transcript }
+    const asked =
+      spec.expect === 'answered'
+        ? askedIn(Buffer.concat(spec.frames.map((frame) => frameBytes(making, frame))))
+        : undefined
     for (const { stream, block } of spec.frames)
-      if (stream > 0) session.expect(stream, methodOf(block, asEcho))
+      if (stream > 0) session.expect(stream, methodOf(block, asEcho), asked?.get(stream))
     for (const { type, flags, hex } of spec.frames) {
       if (type === 'SETTINGS' && (flags & FLAG.ACK) === 0)
         session.inbound.offer(Object.fromEntries(readSettings(Buffer.from(hex ?? '', 'hex'))))

@@ -1,6 +1,6 @@
 /** The frames of the catalogue as bytes. */
-import { HpackEncoder, type Field } from '../../../wire/hpack.ts'
-import { encodeFrame, FRAME, uint32 } from '../../../wire/http2.ts'
+import { HpackDecoder, HpackEncoder, HpackError, type Field } from '../../../wire/hpack.ts'
+import { encodeFrame, FLAG, FRAME, FrameReader, uint32, unpadded } from '../../../wire/http2.ts'
 import type { H2cBlock, H2cFrame, H2cUnitFrame } from '../../catalogue/h2c/index.ts'
 import { getFields, postFields, type Requests } from './ground.ts'
 
@@ -84,3 +84,23 @@ export function frameBytes(making: Making, frame: H2cFrame | H2cUnitFrame, strea
 /** The method that a stream begins with. */
 export const methodOf = (block: H2cBlock | undefined, asEcho = false): 'GET' | 'POST' =>
   block?.of === 'post' || asEcho ? 'POST' : 'GET'
+
+/** What frames ask on each stream: the fields of its first block. A block that is none, and all behind it, is left out. */
+export function askedIn(bytes: Buffer): Map<number, Field[]> {
+  const asked = new Map<number, Field[]>()
+  const decoder = new HpackDecoder()
+  let block: Buffer[] = []
+  try {
+    for (const frame of new FrameReader().push(bytes)) {
+      if (frame.type === FRAME.HEADERS) block = [unpadded(frame) ?? Buffer.alloc(0)]
+      else if (frame.type === FRAME.CONTINUATION) block.push(frame.payload)
+      else continue
+      if (!(frame.flags & FLAG.END_HEADERS)) continue
+      const fields = decoder.decode(Buffer.concat(block))
+      if (!asked.has(frame.stream)) asked.set(frame.stream, fields)
+    }
+  } catch (error) {
+    if (!(error instanceof HpackError)) throw error
+  }
+  return asked
+}

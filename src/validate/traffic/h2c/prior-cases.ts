@@ -82,7 +82,7 @@ async function cuts(ground: Ground, spec: H2cPriorCase, most: number): Promise<S
       const session = new Session(bench, await bench.connect())
       sessions.push(session)
       session.inbound.offer({})
-      session.expect(1, 'GET')
+      session.expect(1, 'GET', getFields(ground))
       // Nothing is read between: an acknowledgement of ours would come before our own SETTINGS.
       await bench.write(session.connection, bytes.subarray(0, at))
     }

@@ -118,26 +118,30 @@ export class Session {
     return this.bench.write(this.connection, Buffer.concat(bytes))
   }
 
-  /** A stream of ours that the frames of a case open. */
-  expect(id: number, method: string): Stream {
+  /**
+   * A stream of ours that the frames of a case open.
+   * @param asked fields of a well-formed request, so that the passive rules see its answer
+   */
+  expect(id: number, method: string, asked?: readonly Field[]): Stream {
     this.#next = Math.max(this.#next, id + (id % 2 === 1 ? 2 : 1))
     this.#windows.set(id, this.inbound.peer.window)
-    return this.inbound.open(id, method)
+    const stream = this.inbound.open(id, method)
+    if (asked !== undefined) this.#asked.set(stream, asked)
+    return stream
   }
 
   /** The next stream of ours, opened by frames that are made elsewhere. */
-  expectNext(method: string): Stream {
-    return this.expect(this.#next, method)
+  expectNext(method: string, asked?: readonly Field[]): Stream {
+    return this.expect(this.#next, method, asked)
   }
 
   /** Opens a stream. With a body it is sent as the windows allow, in pieces, beside those of other streams. */
   request(fields: readonly Field[], options: { body?: Buffer; endStream?: boolean } = {}): Stream {
     const { body } = options
     const endStream = options.endStream ?? body === undefined
-    const stream = this.expectNext(fields.find(([name]) => name === ':method')?.[1] ?? 'GET')
+    const stream = this.expectNext(fields.find(([name]) => name === ':method')?.[1] ?? 'GET', fields)
     const block = this.#encoder.encode(fields)
     this.bench.context.tally.add('h2c_streams')
-    this.#asked.set(stream, fields)
     void this.write(headerFrames(stream.id, block, { endStream, most: this.inbound.peer.frame }))
     if (body !== undefined) {
       this.#outgoing.set(stream.id, { body, at: 0 })

@@ -44,7 +44,7 @@ export async function upgradeTwin(ground: UpgradeGround): Promise<string | undef
         ? undefined
         : `status ${answer.response.status} in place of ${status}`
     }
-    const session = await sessionBehind(bench, connection)
+    const session = await sessionBehind(bench, connection, { path })
     const stream = session.inbound.streams.get(1)!
     await session.settle([stream])
     return stream.answered ? undefined : `stream 1 behind the 101 is not answered (${session.ending})`
@@ -145,12 +145,15 @@ class UpgradeJudge {
 
   async #upgraded(response: HttpResponse): Promise<Verdict> {
     const spec = this.#spec
-    const { bench } = this.#ground
+    const { bench, path, echo } = this.#ground
     if (spec.expect === 'refuse') return this.#breach('wrong 101', '', PROOF)
     const wrong = wrongWith(response)
     if (wrong !== undefined)
       return this.#breach('wrong 101 head', wrong, { standard: 'RFC 9110 7.8', ...PROOF })
-    const session = await sessionBehind(bench, this.#connection, spec.method)
+    const session = await sessionBehind(bench, this.#connection, {
+      ...(spec.method === undefined ? {} : { method: spec.method }),
+      path: spec.expect !== 'well-formed' ? undefined : spec.method === 'POST' ? echo : path
+    })
     const stream = session.inbound.streams.get(1)!
     await session.settle([stream])
     if (spec.pipelined) return this.#framing(session) ?? KEPT

@@ -69,10 +69,27 @@ export function wrongWith(response: HttpResponse): string | undefined {
   return undefined
 }
 
-/** HTTP/2 behind a 101: stream 1 is the request that was upgraded; preface and SETTINGS leave at once. */
-export async function sessionBehind(bench: Bench, connection: Connection, method = 'GET'): Promise<Session> {
+/**
+ * HTTP/2 behind a 101: stream 1 is the request that was upgraded; preface and SETTINGS leave at once.
+ * @param path of a well-formed request, so that the passive rules see its answer
+ */
+export async function sessionBehind(
+  bench: Bench,
+  connection: Connection,
+  { method = 'GET', path }: { method?: string; path?: string | undefined } = {}
+): Promise<Session> {
   const session = new Session(bench, connection)
-  session.expect(1, method)
+  const { authority } = bench.context.target
+  session.expect(
+    1,
+    method,
+    path === undefined
+      ? undefined
+      : [
+          [':path', path],
+          [':authority', authority]
+        ]
+  )
   session.inbound.spareAcks = 1
   await session.begin()
   return session
