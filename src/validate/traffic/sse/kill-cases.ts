@@ -140,7 +140,8 @@ async function back(stream: Stream, stage: SseStage, last: string | undefined): 
     await again.head(stream.bench.patienceMs)
     const { status } = again.response ?? {}
     const served = again.established || status === 204 || (status !== undefined && TURNED_AWAY.has(status))
-    if (served) return undefined
+    // An answer whose framing broke is no silence, and has a rule of its own.
+    if (served || (again.error?.rule ?? 'truncated') !== 'truncated') return undefined
     return {
       verdict: wrong(stage, 'not served again', `${status ?? 'no head'}, Last-Event-ID ${last ?? 'none'}`),
       transcript: again.connection.transcript

@@ -26,6 +26,8 @@ const GROWN_LAST = 6 << 20
 /** Descriptors of this process that subscribers may take. */
 const SHARE_OF_LIMIT = 0.4
 const WAVE = 100
+/** What all of them may read in a second: beyond it they would measure this machine. */
+const MOST_BYTES_PER_SECOND = 48 << 20
 /** A server that serves more and more of them is only slow, ms. */
 const MOST_GROWING_MS = 15_000
 const GROWING_POLL_MS = 50
@@ -168,7 +170,13 @@ async function growing(count: () => number, all: number, stillMs: number): Promi
 
 async function subscribers(stream: Stream, entry: SsePressure): Promise<Shot> {
   const most = Math.floor((await descriptorLimit()) * SHARE_OF_LIMIT)
-  const clients = Math.min(entry.clients, most)
+  const rate = Math.round(stream.facts.bytesPerSecond)
+  const bearable = Math.max(WAVE, Math.floor(MOST_BYTES_PER_SECOND / Math.max(1, rate)))
+  const clients = Math.min(entry.clients, most, bearable)
+  if (clients < entry.clients) {
+    const why = clients === most ? 'descriptors are limited' : `each reads ${rate} bytes a second`
+    stream.bench.context.note(`${entry.id}: ${clients} of ${entry.clients} clients, for ${why}`)
+  }
   const wanted = stream.facts.intervalMs === undefined ? 0 : 1
   const all: Subscription[] = []
   try {

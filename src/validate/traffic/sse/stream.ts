@@ -24,6 +24,8 @@ export interface StreamFacts {
   flows: boolean
   /** From request to head, ms: the shortest that was seen, for the first may have met a busy machine. */
   headMs: number
+  /** What one client reads in a second; 0 where no two events came. */
+  bytesPerSecond: number
 }
 
 /** The id that came with an event, as a number, where it is one; what we published may have others, or none. */
@@ -46,7 +48,14 @@ export class Stream {
   readonly bench: Bench
   readonly holding: Holding
   readonly path: string
-  facts: StreamFacts = { idsGrow: false, finite: false, empty: false, flows: false, headMs: 0 }
+  facts: StreamFacts = {
+    idsGrow: false,
+    finite: false,
+    empty: false,
+    flows: false,
+    headMs: 0,
+    bytesPerSecond: 0
+  }
   /** A way to have a text of ours come as an event, where one was found. */
   publisher: Publisher | undefined
   /** How often the witness was cut off while it read. */
@@ -89,7 +98,9 @@ export class Stream {
       // A breach of framing is judged, by its own case.
       empty: first.closed && first.count === 0 && (first.error?.rule ?? 'truncated') === 'truncated',
       flows: first.bytes > 0,
-      headMs: first.headMs ?? 0
+      headMs: first.headMs ?? 0,
+      bytesPerSecond:
+        gaps.length === 0 ? 0 : (first.bytes / first.count) * (1000 / Math.max(1, Math.max(...gaps)))
     }
     if (first.closed) first.close()
     else this.#witness = first
