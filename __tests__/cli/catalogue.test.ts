@@ -67,6 +67,9 @@ test('--only picks by id and by protocol; a wrong name offers the right one', as
   expect((await listed('--only', 'te-cl')).map(({ id }) => id)).toEqual(['te-cl'])
   expect((await listed('--only', 'h2c/ctl-get')).map(({ protocol }) => protocol)).toEqual(['h2c'])
   expect((await listed('--only', 'ctl-get')).map(({ protocol }) => protocol)).toEqual(['h1', 'h2c'])
+  const slow = await listed('--only', 'h1/slow')
+  expect(new Set(slow.map(({ protocol, group }) => `${protocol}/${group}`))).toEqual(new Set(['h1/slow']))
+  expect(slow.length).toBeGreaterThan(5)
   const told = await suite(['catalogue', '--only', 'host-dup'])
   expect(told.stdout).toMatch(/host-dup.*two equal Host fields/)
   expect(told.stdout).toMatch(/sends +GET .*\\r\\n\n +Host: /)
@@ -74,7 +77,7 @@ test('--only picks by id and by protocol; a wrong name offers the right one', as
   const wrong = await suite(['catalogue', '--only', 'host-dupp'])
   expect(wrong).toMatchObject({
     code: 2,
-    all: expect.stringMatching(/no case is called "host-dupp"; did you mean "host-dup"/)
+    all: expect.stringMatching(/no case and no group is called "host-dupp"; did you mean "host-dup"/)
   })
   expect(await suite(['catalogue'])).toMatchObject({
     code: 2,

@@ -91,7 +91,7 @@ export const catalogueOptions = {
     .default('all')
     .describe('Protocols whose cases are played, where the server speaks them.'),
   only: list()
-    .describe('Cases by id; also protocol/id. Without a url they are explained.')
+    .describe('Cases and groups of them by id; also protocol/id. Without a url they are explained.')
     .examples('te-cl,h2c/ctl-get'),
   list: bool().default('false').describe('List the cases and send nothing.'),
   ...pickFields(validateOptions, ['seed', 'fail-on', 'strict', 'waivers']),

@@ -47,6 +47,8 @@ export interface SearchOptions {
 /** Windows in which the processor is watched, ms. */
 const CPU_MS = 300
 const CPU_SURE_MS = 1000
+/** After a play on a process that may still collect what the cases left, ms. */
+const CPU_CALM_MS = 1000
 const POLL_MS = 100
 /** No group is tried later, earlier where the surplus is not large, and none that made it grow is halved later, ms. */
 const BUDGET_MS = 20_000
@@ -209,21 +211,24 @@ export class Search {
     return levels
   }
 
-  /** A core that is busy: on a fresh process where one can be launched, for the old one is busy already. */
+  /**
+   * A core that is busy: on a fresh process where one can be launched, else on the old one, which is busy already and
+   * must become so once more with each play.
+   */
   async busy(off: Off): Promise<Named | undefined> {
-    const { start, ground } = this.#options
-    if (start === undefined) return undefined
+    const { start, ground, target: old } = this.#options
     let process: Target | undefined
-    const calm = async (): Promise<Target> => (process ??= await start(ground.signal))
+    const calm = async (): Promise<Target> => (process ??= (await start?.(ground.signal)) ?? old)
     const burns = async (cases: readonly CaseName[]): Promise<number[] | undefined> => {
       const target = await calm()
       const from = (await this.cores(target, CPU_MS)) ?? 0
+      const most = from + off.quantity.batch
       await this.#play(target, cases)
-      await delay(CPU_MS)
-      if (((await this.cores(target, CPU_MS)) ?? 0) <= off.quantity.batch) return undefined
+      await delay(target === old ? CPU_CALM_MS : CPU_MS)
+      if (((await this.cores(target, CPU_MS)) ?? 0) <= most) return undefined
       const to = (await this.cores(target, CPU_SURE_MS)) ?? 0
-      if (to <= off.quantity.batch) return undefined
-      await target.stop(0)
+      if (to <= most) return undefined
+      if (target !== old) await target.stop(0)
       process = undefined
       return [from, to]
     }
@@ -241,7 +246,7 @@ export class Search {
           levels: pairs.map((pair) => pair[1]!),
           without: pairs.map((pair) => pair[0]!),
           looks: [],
-          process: 'a fresh one for each try'
+          process: start === undefined ? 'the one that all cases ran on' : 'a fresh one for each try'
         }
       }
       for (const group of this.groups(off)) {
@@ -266,7 +271,7 @@ export class Search {
       )
       return undefined
     } finally {
-      await process?.stop(0)
+      if (process !== old) await process?.stop(0)
     }
   }
 

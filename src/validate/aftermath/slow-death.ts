@@ -4,6 +4,7 @@
  * A surplus after the cases is no leak: pools fill, a runtime warms up. It is a reason to play the likeliest cases
  * again, and what is told has grown with every one of several equal batches, and not without the case.
  */
+import { totalmem } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { infoOf } from '../catalogue/list.ts'
 import type { FindingDraft } from '../contracts.ts'
@@ -28,6 +29,8 @@ const BUSY_MS = 8000
 /** Findings of a server that serves nobody any more. */
 const HANGS = /HANG|LIVENESS/
 const NAMED_SUSPECTS = 3
+/** Growth to this share of the machine's memory is told though no case was found; a virtual machine takes a quarter. */
+const SHARE_OF_MEMORY = 1 / 3
 
 export class SlowDeath {
   readonly #options: SlowDeathOptions
@@ -97,6 +100,10 @@ export class SlowDeath {
         continue
       }
       const words = `${quantity.text(now.before)} before, ${quantity.text(now.after)} after the cases`
+      if (quantity.gauge === 'rss' && now.after - now.before > SHARE_OF_MEMORY * totalmem()) {
+        this.#tellHeld(search, now, words)
+        continue
+      }
       this.#book(quantity, 'pass', `${words}; it does not grow with the likeliest cases: kept, not leaked`)
       note(`${quantity.gauge}: ${words}; no case was found with which it grows`)
     }
@@ -124,8 +131,11 @@ export class SlowDeath {
     if (left > 0) await delay(left)
     const still = await this.#still(search, off)
     if (still === undefined) return this.#book(quantity, 'pass', 'it came to rest later')
-    // A case that hangs the server is told by its name; later rounds play it again.
-    const known = this.#options.findings.all().find(({ finding }) => HANGS.test(finding.predicate))
+    // A likely case that hangs the whole server is told by its name; later rounds play it again.
+    const likeliest = this.#likeliest(search, off)
+    const known = this.#options.findings.all().find(({ finding: { severity, predicate, case: about } }) => {
+      return severity === 'HIGH' && HANGS.test(predicate) && likeliest.includes(about ?? '')
+    })
     if (known !== undefined) {
       const { predicate, case: about } = known.finding
       return this.#book(
@@ -135,7 +145,6 @@ export class SlowDeath {
       )
     }
     const seconds = Math.round((performance.now() - this.#seenAt) / 1000)
-    const likeliest = search.groups(off).flat().slice(0, NAMED_SUSPECTS)
     this.#book(
       quantity,
       'fail',
@@ -145,23 +154,50 @@ export class SlowDeath {
       predicate: quantity.predicate,
       severity: 'HIGH',
       case: 'at-rest',
-      title: `${seconds} s after the last client left, ${quantity.text(still.after)} cores are still busy, ${quantity.text(still.before)} were before the cases`,
+      title: `${seconds} s after the last client left, the server still wants ${quantity.text(still.after)} cores, ${quantity.text(still.before)} before the cases`,
       standard: 'resources',
       evidence: {
         cores_before: quantity.text(still.before),
         cores_after: quantity.text(still.after),
         seconds_at_rest: seconds,
-        likeliest_cases: likeliest.map(({ id }) => id).join(' ')
+        likeliest_cases: likeliest.join(' ')
       },
       repeats: { k: 1, n: 1 },
       symptom: 'busy at rest'
     })
   }
 
+  /** So much memory that others on this machine miss it, though no case could be named. */
+  #tellHeld(search: Search, off: Off, words: string): void {
+    const { quantity } = off
+    this.#book(quantity, 'fail', words)
+    this.#options.findings.report('properties', {
+      predicate: quantity.predicate,
+      severity: 'HIGH',
+      case: 'at-rest',
+      title: `with no client left, the server holds resident memory of ${quantity.text(off.after)}, ${quantity.text(off.before)} before the cases`,
+      standard: 'resources',
+      evidence: {
+        rss_before: quantity.text(off.before),
+        rss_after: quantity.text(off.after),
+        memory_of_this_machine: quantity.text(totalmem()),
+        likeliest_cases: this.#likeliest(search, off).join(' ')
+      },
+      repeats: { k: 1, n: 1 },
+      symptom: 'memory at rest'
+    })
+  }
+
+  #likeliest(search: Search, off: Off): string[] {
+    const ranked = search.groups(off).flat().slice(0, NAMED_SUSPECTS)
+    return ranked.map(({ id }) => id)
+  }
+
   #report(quantity: Quantity, named: Named): void {
     const { gauge, what, text, predicate } = quantity
     const { slice, id, looks } = named
     const cpu = gauge === 'cpu'
+    const fresh = this.#options.start !== undefined
     const about = infoOf(slice, id)
     const spelt = about === undefined ? id : `${id} (${about.title})`
     const { levels, without } =
@@ -177,7 +213,7 @@ export class SlowDeath {
       severity: 'HIGH',
       case: id,
       title: cpu
-        ? `after ${spelt} ${what}: ${shown} cores in ${levels.length} fresh processes, ${bare} before it`
+        ? `after ${spelt} ${what}: ${shown} cores wanted ${fresh ? `in ${levels.length} fresh processes` : `after ${levels.length} plays in a row`}, ${bare} before it`
         : `${what} with each play of ${spelt}: ${shown} over ${levels.length - 1} equal batches${without.length === 0 ? '' : `, ${bare} without it`}`,
       standard: 'resources',
       evidence: {

@@ -22,32 +22,34 @@ export function catalogueInfos(): CaseInfo[] {
   return [...http1Infos(), ...h2cInfos(), ...wsInfos(), ...sseInfos(), ...passiveInfos()]
 }
 
-/** `h1/te-cl`: some ids stand in more than one protocol. */
 /** The case that a finding of a slice is of. */
 export const infoOf = (slice: string | undefined, id: string | undefined): CaseInfo | undefined =>
   catalogueInfos().find(
     (info) => info.id === id && (info.protocol === 'passive' ? 'passive' : SLICE_OF[info.protocol]) === slice
   )
 
+/** `h1/te-cl`: some ids stand in more than one protocol. */
 export const nameOf = ({ protocol, id }: Pick<CaseInfo, 'protocol' | 'id'>): string => `${protocol}/${id}`
 
 /**
- * The cases of the given protocols, all or those named: `te-cl`, `h1/te-cl`.
- * @throws UserError for a name that no case has
+ * The cases of the given protocols, all or those named: `te-cl`, `h1/te-cl`, or a group of them: `limits`, `h1/limits`.
+ * @throws UserError for a name that no case and no group has
  */
 export function chooseCases(protocols: readonly Protocol[], only: readonly string[] | undefined): CaseInfo[] {
   const all = catalogueInfos().filter(
     ({ protocol }) => protocol === 'passive' || protocols.includes(protocol)
   )
   if (only === undefined) return all
-  const named = (name: string) => (info: CaseInfo) => info.id === name || nameOf(info) === name
-  for (const name of only) {
-    if (all.some(named(name))) continue
+  const chosen = only.flatMap((name) => {
+    const cases = all.filter((info) => info.id === name || nameOf(info) === name)
+    if (cases.length > 0) return cases
+    const group = all.filter((info) => info.group === name || `${info.protocol}/${info.group}` === name)
+    if (group.length > 0) return group
     throw new UserError({
       where: '--only',
-      what: `no case is called "${name}"${didYouMean(name, [...all.map(({ id }) => id), ...all.map(nameOf)])}`,
+      what: `no case and no group is called "${name}"${didYouMean(name, [...new Set(all.flatMap((info) => [info.id, nameOf(info), info.group]))])}`,
       fix: 'probatorium catalogue --list names them all'
     })
-  }
-  return all.filter((info) => only.some((name) => named(name)(info)))
+  })
+  return all.filter((info) => chosen.includes(info))
 }
