@@ -87,3 +87,14 @@ test(
   },
   LONG
 )
+
+test(
+  'a server that serves nobody for a while: told once, and all others are played on the same process',
+  async () => {
+    const cell = await frailCell('naps', { slices: ['adversarial'], only: CODING })
+    expect(named(cell)).toEqual(['HIGH ck-size-plus'])
+    const { planned, exercised } = cell.coverage!.slices['adversarial']!
+    expect(exercised / planned).toBeGreaterThanOrEqual(0.95)
+  },
+  LONG
+)

@@ -106,8 +106,9 @@ export class Lives {
   /** Everything, until nothing is left or nothing can be started any more; the loop of the last process goes on. */
   async run(): Promise<Told> {
     const { notes, onEnd } = this.#options
+    let undone = Infinity
     for (let life = 0; ; life++) {
-      const { accusations, timeline, before, looks, end, diedAt } = await this.#live(life)
+      const { accusations, timeline, before, looks, end, diedAt, stopped } = await this.#live(life)
       const told = (): Told => ({
         seconds: (performance.now() - this.#begun) / 1000,
         restarts: this.#restarts,
@@ -117,7 +118,12 @@ export class Lives {
       })
       if (end === undefined) {
         this.#inquest.release(accusations, undefined)
-        return told()
+        // A silence ended the play, and then the silence ended: what is left is played on, as long as it gets less.
+        const left = this.#undone().size
+        if (!stopped || this.#aborted || left === 0 || left >= undone || life >= MOST_LIVES) return told()
+        undone = left
+        notes.push('the server served nobody for a while; when it did again, what was left was played on')
+        continue
       }
       this.#firstDeath ??= performance.now()
       onEnd(end)
@@ -148,6 +154,8 @@ export class Lives {
     looks: Looks
     end: End | undefined
     diedAt: number
+    /** Before all was played, for nobody was served. */
+    stopped: boolean
   }> {
     const { ground, findings, notes, tallies, ledgers, graceMs, log } = this.#options
     const accusations: Accusation[] = []
@@ -197,6 +205,7 @@ export class Lives {
       clearInterval(ticker)
       looks.stop()
     }
+    const stopped = watch.stop.aborted
     const end = this.#aborted ? undefined : await this.#lasting(watch, accusations)
     if (end !== undefined) {
       this.#told.add(target)
@@ -207,7 +216,7 @@ export class Lives {
     // What was told while the process lived on is no matter of its end.
     const fatal = accusations.filter((one) => end?.kind !== 'ended' || one.at >= at - LATE_NEWS_MS)
     for (const one of accusations) if (!fatal.includes(one)) findings.report(one.slice, one.draft)
-    return { accusations: fatal, timeline, before, looks, end, diedAt: at }
+    return { accusations: fatal, timeline, before, looks, end, diedAt: at, stopped }
   }
 
   /** The end of a process; a silence that no slice told of is waited out. */

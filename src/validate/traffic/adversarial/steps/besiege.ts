@@ -1,7 +1,7 @@
 /** The cases of held connections: all at once, and one by one where others are not served. */
 import type { RandomStream } from '../../../../kit/random.ts'
 import type { Siege } from '../../../catalogue/http1/steps/index.ts'
-import { isAlive } from '../../../oracles/liveness.ts'
+import { askFresh, isAlive } from '../../../oracles/liveness.ts'
 import type { Outages } from '../outage.ts'
 import type { Stage } from '../trial.ts'
 import type { Book } from './book.ts'
@@ -78,7 +78,14 @@ export class Sieges {
     const once = async (connections: number[], victims: number): Promise<StepVerdict> => {
       const count = await DescriptorCount.take(context)
       context.began?.(entry.id)
-      last = await playSiege(this.#besieging(), [{ ...entry, connections }], victims, random)
+      const stage = this.#besieging()
+      // The twin of a victim: one that asks while nothing is held. Earlier cases may have left the server slow.
+      const free = await askFresh(dialer, scene.control, stage.limits)
+      if (!free.alive)
+        return { kind: 'inconclusive', reason: `others are not served without it, either: ${free.seen}` }
+      const answerMs = Math.max(stage.limits.answerMs, BASELINES * free.ms)
+      const patient = { ...stage, limits: { ...stage.limits, answerMs } }
+      last = await playSiege(patient, [{ ...entry, connections }], victims, random)
       if (context.signal.aborted) return { kind: 'inconclusive', reason: 'cut short' }
       if (!last.served) {
         if (last.stalled) return { kind: 'inconclusive', reason: 'this machine stood still meanwhile' }
@@ -89,7 +96,7 @@ export class Sieges {
       return wrong ?? { kind: 'right', how: 'waits' }
     }
     let verdict = await once(entry.connections, this.#besieged ? 1 : VICTIMS)
-    const enough = last?.count ?? 0
+    const enough = last?.wanted ?? 0
     const after = await isAlive(dialer, scene.control, limits)
     if (verdict.kind === 'wrong' && verdict.fault === 'others') {
       const room = await answeredAtOnce(this.#stage, entry.twin, enough, random)

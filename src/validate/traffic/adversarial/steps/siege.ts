@@ -10,18 +10,35 @@ import { Filler } from './fill.ts'
 import { Line } from './line.ts'
 
 const DRIP_MS = 100
+/** Connections that are opened at the same time; the shortest queues of servers have room for five. */
+const AT_ONCE = 4
+/** The time that a server has to take them from the queue, ms; connections that are given up before no more are tried. */
+const BETWEEN_MS = 2
+const MOST_FAILED = 3
 /** From the last byte to the first victim. */
 const SETTLE_MS = 30
 
-/** @throws InfraError */
+/**
+ * Connections, a few at a time, for it is no matter of the siege how many a server takes at once; fewer where too many
+ * were not had.
+ * @throws InfraError
+ */
 async function openMany(stage: Stage, count: number): Promise<Connection[]> {
-  const settled = await Promise.allSettled(
-    Array.from({ length: count }, () => stage.dialer.connect(stage.limits.answerMs))
-  )
-  for (const result of settled) {
-    if (result.status === 'rejected' && !(result.reason instanceof ConnectFailed)) throw result.reason
+  const connections: Connection[] = []
+  let failed = 0
+  while (connections.length < count && failed < MOST_FAILED) {
+    if (connections.length > 0) await delay(BETWEEN_MS)
+    const wanted = Math.min(AT_ONCE, count - connections.length)
+    const settled = await Promise.allSettled(
+      Array.from({ length: wanted }, () => stage.dialer.connect(stage.limits.answerMs))
+    )
+    for (const result of settled) {
+      if (result.status === 'fulfilled') connections.push(result.value)
+      else if (!(result.reason instanceof ConnectFailed)) throw result.reason
+    }
+    failed += settled.filter(({ status }) => status === 'rejected').length
   }
-  return settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  return connections
 }
 
 /** As many whole requests at once as there are slow ones; the number that was answered. */
@@ -49,7 +66,8 @@ export async function answeredAtOnce(
 export interface SiegeSeen {
   /** Others were served all the time. */
   served: boolean
-  /** Connections of all kinds that were held at the end, and that still were open. */
+  /** Connections of all kinds that were wanted at the end, that were had, and that still were open. */
+  wanted: number
   count: number
   open: number
   /** What the last victim saw. */
@@ -75,28 +93,35 @@ export async function playSiege(
     for (const one of held) write(one, one.drip)
   }, DRIP_MS)
   let victim = 'not asked'
+  let wanted = 0
   const seen = (served: boolean): SiegeSeen => ({
     served,
+    wanted,
     count: held.length,
     open: held.filter(({ connection }) => connection.state === 'open').length,
     victim,
     stalled: stalled(context.vitals, begun, limits.answerMs)
   })
-  const enter = async (entry: Siege, count: number): Promise<void> => {
+  /** @returns whether as many connections were had as were wanted */
+  const enter = async (entry: Siege, count: number): Promise<boolean> => {
     const drip = Buffer.from(entry.drip, 'latin1')
-    for (const connection of await openMany(stage, count)) {
+    wanted += count
+    const connections = await openMany(stage, count)
+    for (const connection of connections) {
       const one = { connection, entry, drip }
       if (!entry.reads) connection.pause()
       write(one, new Filler(scene, random).fill(entry.sends))
       write(one, drip)
       held.push(one)
     }
+    return connections.length >= count
   }
   try {
     for (let level = 0; level < Math.max(...entries.map(({ connections }) => connections.length)); level++) {
       for (const entry of entries) {
         const [before = 0, count = before] = [entry.connections[level - 1], entry.connections[level]]
-        await enter(entry, count - before)
+        // Where no more are let in, the victims say at once whether others are.
+        if (!(await enter(entry, count - before))) break
       }
       await delay(SETTLE_MS)
       let alive = false
