@@ -41,6 +41,8 @@ playMutants({
     'h1-upgrade-10': 'MED I-ADV-REFUSED',
     'h1-pipeline-first': 'LOW I-ADV-REFUSED',
     'h1-pipeline-swaps': 'HIGH I-ADV-ORDER',
+    'h1-coding-raw': 'HIGH I-ADV-BODY',
+    'h1-body-short': 'HIGH I-ADV-BODY',
     'h1-get-body-unread': 'HIGH I-ADV-ACCEPTED',
     'h1-10-open': 'MED I-ADV-OPEN',
     'h1-cut-others': 'HIGH I-LIVENESS'
@@ -109,8 +111,8 @@ test.concurrent.each(
         answers_in_one_segment: expect.anything()
       })
       expect(finding.wire).toHaveLength(2)
-      const smuggles = name === 'h1-seg-unread' || finding.case === 'ck-size-comma'
-      expect(finding.severity).toBe(smuggles ? 'HIGH' : 'MED')
+      const grave = name === 'h1-seg-unread' || finding.case === 'ck-size-comma'
+      expect(finding.severity).toBe(grave || finding.case.startsWith('ctl-') ? 'HIGH' : 'MED')
     }
   },
   60_000

@@ -7,24 +7,38 @@ export interface Echo {
   /** In the server's order; names as it tells them. */
   headers: [string, string][]
   body: Buffer
+  /** The body as it stands in the answer. */
+  coded: string
 }
 
 /** Reads an echo answer: a JSON object with `method`, `target`, `headers` and the body in base64. Undefined where it is none. */
-export function readEcho(body: Buffer): Echo | undefined {
-  if (body[0] !== 0x7b) return undefined
+export function readEcho(answer: Buffer): Echo | undefined {
+  if (answer[0] !== 0x7b) return undefined
   try {
     const {
       method,
       target,
       headers,
       body: content
-    } = JSON.parse(body.toString('utf8')) as Record<string, unknown>
+    } = JSON.parse(answer.toString('utf8')) as Record<string, unknown>
     if (typeof method !== 'string' || typeof target !== 'string' || typeof content !== 'string')
       return undefined
-    return { method, target, headers: readHeaders(headers), body: Buffer.from(content, 'base64') }
+    const body = Buffer.from(content, 'base64')
+    return { method, target, headers: readHeaders(headers), body, coded: content }
   } catch {
     return undefined
   }
+}
+
+/**
+ * The answer is an echo of this request, whatever became of the body on its way to the handler: losing it is what cases
+ * must tell. One that gives the body as it is, and not in base64, keeps another contract.
+ */
+export function describes(
+  { method, target, coded }: Echo,
+  asked: { method: string; target: string; body: string }
+): boolean {
+  return method === asked.method && target === asked.target && coded !== asked.body
 }
 
 /** Header lists come as pairs, as a flat list of names and values, as lines, or as an object. */

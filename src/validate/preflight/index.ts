@@ -59,9 +59,9 @@ const NO_HABITS: Habits = {
 class ProbeBook {
   readonly #seen = new Map<ProbeId, { ok?: boolean; seen: string }>()
 
-  note(id: ProbeId, probed: { ok?: boolean; seen: string }): boolean {
-    this.#seen.set(id, probed)
-    return probed.ok === true
+  note(id: ProbeId, { ok, seen }: { ok?: boolean; seen: string }): boolean {
+    this.#seen.set(id, { ...(ok === undefined ? {} : { ok }), seen })
+    return ok === true
   }
 
   probes(otherwise: string): PreflightProbe[] {
@@ -177,7 +177,10 @@ async function learn(probe: Probe, finder: RouteFinder, get: string, record: Pro
   const { echo, post, upload } = finder.routes
   const taker = echo ?? post ?? upload
   const body = taker === undefined ? undefined : (await probe.takesPost(taker.path)).taken
-  const note = async (id: ProbeId, probed: Promise<Probed>): Promise<boolean> => record.note(id, await probed)
+  const note = async (id: ProbeId, asked: Promise<Probed>): Promise<boolean> => {
+    const probed = await asked
+    return record.note(id, probed) || probed.wrong === true
+  }
   const keepAlive = await note('P5', probe.keepsAlive(get))
   const echoesGet = echo?.path === get
   return {

@@ -4,7 +4,7 @@ import type { Target } from '../../target/types.ts'
 import { formatRequest, type HttpResponse } from '../../wire/http1.ts'
 import { Connection, ConnectFailed, WriteFailed } from '../../wire/tcp.ts'
 import { isSuccess, readAnswers } from '../oracles/answers.ts'
-import { readEcho } from '../oracles/echo.ts'
+import { describes, readEcho } from '../oracles/echo.ts'
 import { ask, type Reply } from './ask.ts'
 import type { Probed } from './routes.ts'
 
@@ -26,7 +26,7 @@ interface Body {
   type: string | undefined
 }
 
-const NO_CONNECTION = { ok: false, seen: 'no connection could be had' } as const
+const NO_CONNECTION: Probed = { ok: false, seen: 'no connection could be had' }
 
 /** A kept connection that asks for nothing more. */
 export interface Idle {
@@ -101,7 +101,7 @@ export class Probe {
       return { ok: false, seen: `POST ${path}: ${response.status}, not an echo of the request` }
     const same = echo.method === 'POST' && echo.body.toString('latin1') === body
     return {
-      ok: same,
+      ok: same || describes(echo, { method: 'POST', target: path, body }),
       seen: `POST ${path}: ${same ? 'method, target, fields and body came back' : 'an echo with another body'}`
     }
   }
@@ -135,7 +135,7 @@ export class Probe {
     if (response === undefined || !isSuccess(response)) return { ok: false, seen }
     if (!echo) return { ok: true, seen }
     const ok = readEcho(response.body)?.body.toString('latin1') === body
-    return { ok, seen: `${seen}, the echo ${ok ? 'shows the body' : 'shows another body'}` }
+    return { ok, wrong: !ok, seen: `${seen}, the echo ${ok ? 'shows the body' : 'shows another body'}` }
   }
 
   /** P5: a second request on a connection whose first was answered. */
@@ -148,7 +148,8 @@ export class Probe {
       if (connection.state !== 'open') return { ok: false, seen: 'closed after the first answer' }
       await send(connection, one)
       const ok = (await this.#answers(connection, 'GET', 2)).length >= 2
-      return { ok, seen: ok ? 'two answers on one connection' : 'the second request was not answered' }
+      const wrong = !ok && connection.state === 'open'
+      return { ok, wrong, seen: ok ? 'two answers on one connection' : 'the second request was not answered' }
     })
   }
 
@@ -156,27 +157,33 @@ export class Probe {
   async pipelines(path: string, tells: boolean): Promise<Probed> {
     const targets = tells ? ['first', 'second'].map((name) => `${path}?probe=${name}`) : [path, path]
     const both = Buffer.concat(targets.map((target) => this.bytes('GET', target)))
-    const { responses } = await this.ask(both, ['GET', 'GET'])
+    const { responses, error, closed } = await this.ask(both, ['GET', 'GET'])
     const statuses = responses.map(({ status }) => status).join(' and ')
     const seen = `two requests in one write: ${statuses === '' ? 'no answer' : statuses}`
-    if (responses.length !== 2 || !responses.every(isSuccess)) return { ok: false, seen }
+    // A server may close after the first answer, and not pass over the second request or take it apart.
+    const wrong = isSuccess(responses[0]) && (error !== undefined || closed === 'open')
+    if (responses.length !== 2 || !responses.every(isSuccess)) return { ok: false, wrong, seen }
     const ok = !tells || responses.every((response, i) => readEcho(response.body)?.target === targets[i])
-    return { ok, seen: `${seen}${ok ? '' : ', not in the order of the requests'}` }
+    return { ok, wrong: !ok, seen: `${seen}${ok ? '' : ', not in the order of the requests'}` }
   }
 
   /** P7: HEAD is served without a body; a second request on the connection shows where its answer ends. */
   async servesHead(path: string, keepAlive: boolean): Promise<Probed> {
     if (!keepAlive) {
       const reply = await this.ask(this.bytes('HEAD', path), ['HEAD'], { waitCloseMs: 200 })
-      return { ok: isSuccess(reply.responses[0]) && reply.error === undefined, seen: `HEAD: ${told(reply)}` }
+      const wrong = isSuccess(reply.responses[0]) && reply.error !== undefined
+      return { ok: isSuccess(reply.responses[0]) && !wrong, wrong, seen: `HEAD: ${told(reply)}` }
     }
     const bytes = Buffer.concat([this.bytes('HEAD', path), this.bytes('GET', path)])
     return this.#on(NO_CONNECTION, async (connection) => {
       await send(connection, bytes)
       const answers = await this.#answers(connection, 'HEAD', 2)
       const ok = answers.length === 2 && answers.every(isSuccess)
+      const { error } = readAnswers(connection.received, 'HEAD', connection.state !== 'open')
+      const wrong = !ok && isSuccess(answers[0]) && (error !== undefined || connection.state === 'open')
       const statuses = answers.map(({ status }) => status).join(' and ')
-      return { ok, seen: `HEAD and a GET behind it: ${statuses === '' ? 'no answer' : statuses}` }
+      const seen = `HEAD and a GET behind it: ${statuses === '' ? 'no answer' : statuses}`
+      return { ok, wrong, seen: error === undefined ? seen : `${seen}, and ${error.message}` }
     })
   }
 

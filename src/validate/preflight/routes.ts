@@ -15,6 +15,8 @@ const USUAL: Record<RouteKind, readonly string[]> = {
 
 export interface Probed {
   ok: boolean
+  /** Not declined but done, and wrongly: what goes with it is judged by cases and not left out. */
+  wrong?: boolean
   /** What was asked and what was seen, in words. */
   seen: string
 }

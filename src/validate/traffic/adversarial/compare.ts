@@ -234,7 +234,7 @@ export class Comparison {
   /** A valid message that is served in one segment and not in several: no case can be judged with it, and that is the finding. */
   async #twinDiffers(cut: Cut, first: TwinSeen & { ok: false }): Promise<boolean> {
     const framing = framingOf(cut.entry.twin)
-    if (first.why !== 'refused' && first.why !== 'gone') return false
+    if (first.why === 'early' || first.why === 'busy') return false
     if (this.#framings.has(framing)) return true
     const { context, dialer, scene, limits } = this.#stage
     const { how, stream } = cut
@@ -268,7 +268,8 @@ export class Comparison {
     this.#tell(
       { entry, how, stream },
       {
-        severity: 'MED',
+        // Its clients do not choose how the network cuts.
+        severity: 'HIGH',
         title: `a valid request ${KIND[framing]} is served in one segment, and not ${HOW[how]}: ${told}`,
         standard: STANDARD,
         seen: failed,

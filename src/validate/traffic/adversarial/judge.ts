@@ -195,7 +195,9 @@ function judgeServed(
     }
     const wanted = entry.delivers === undefined ? undefined : render(entry.delivers, ground.values)
     if (wanted !== undefined && echo !== undefined && echo.body.toString('latin1') !== wanted) {
-      return refusedValid(entry, 'the echo shows another body')
+      const says = `${entry.title}: served, and the handler saw another body`
+      const told = `${echo.body.length} bytes in place of ${wanted.length}, or others`
+      return wrong({ severity: 'HIGH', predicate: 'I-ADV-BODY', says }, true, told)
     }
     if (rule.canary === 'must' && !owners.includes('canary') && first.keepAlive)
       return refusedValid(entry, 'the first answer announces no close, and no second one came')
@@ -238,7 +240,7 @@ function judgeEcho(entry: ProtocolCase, echo: Echo, ground: Ground): Verdict | u
 
 function echoOfFirst(first: HttpResponse, { echo, nonces }: Ground): Echo | undefined {
   if (echo === 'none') return undefined
-  if (echo === 'body') return { method: '', target: '', headers: [], body: first.body }
+  if (echo === 'body') return { method: '', target: '', headers: [], body: first.body, coded: '' }
   const told = readEcho(first.body)
   return told !== undefined && !told.target.includes(nonces.evil) ? told : undefined
 }

@@ -7,7 +7,7 @@ import type { Capabilities } from '../../contracts.ts'
 import { isSuccess } from '../../oracles/answers.ts'
 import type { Limits } from '../../oracles/deadline.ts'
 import type { Dialer } from '../../oracles/dialer.ts'
-import { readEcho } from '../../oracles/echo.ts'
+import { describes, readEcho } from '../../oracles/echo.ts'
 import { exchange } from '../../oracles/exchange.ts'
 import type { Control } from '../../oracles/liveness.ts'
 
@@ -98,10 +98,12 @@ export async function setScene(
     for (const { body, type } of BODIES) {
       const long = body === 'abc' ? `${nonce}${nonce}` : body
       for (const query of [true, false]) {
-        const response = await ask('POST', withQuery(path, query, nonce), type, long)
+        const target = withQuery(path, query, nonce)
+        const response = await ask('POST', target, type, long)
         if (response === undefined || !isSuccess(response)) continue
         const told = readEcho(response.body)
-        if (told?.body.toString('latin1') === long) return { path, query, type, body, echo: 'document' }
+        if (told !== undefined && describes(told, { method: 'POST', target, body: long }))
+          return { path, query, type, body, echo: 'document' }
         return {
           path,
           query,

@@ -28,8 +28,16 @@ export interface Stage {
 
 export type TwinSeen =
   | { ok: true; status: number; ms: number; transcript?: Transcript; exchange?: Observation }
-  /** `early`: answered before all of it was sent, which tells nothing. */
-  | { ok: false; why: 'refused' | 'early' | 'busy' | 'gone'; seen: string; exchange?: Observation }
+  /**
+   * `refused`: what the case needs is declined. `wrong`: it is served, and not as it should be. `early`: answered before
+   * all of it was sent, which tells nothing.
+   */
+  | {
+      ok: false
+      why: 'refused' | 'wrong' | 'early' | 'busy' | 'gone'
+      seen: string
+      exchange?: Observation
+    }
 
 export interface Trial {
   verdict: Verdict
@@ -73,7 +81,7 @@ export async function playTwin(
     throw error
   }
   showExchange(stage.context.watch, seen, 'whole')
-  const failed = (why: 'refused' | 'early' | 'busy' | 'gone', text: string): TwinSeen => ({
+  const failed = (why: (TwinSeen & { ok: false })['why'], text: string): TwinSeen => ({
     ok: false,
     why,
     seen: text,
@@ -89,10 +97,18 @@ export async function playTwin(
   if (seen.early && isSuccess(first)) return failed('early', 'answered before it was sent')
   if (status === 429 || status === 503) return failed('busy', `${status}`)
   if (!isSuccess(first) && entry.judge.anyStatus !== true) return failed('refused', `${status}`)
-  if (seen.responses.length < answers) return failed('refused', 'the request behind it was not answered')
+  if (seen.responses.length < answers)
+    return failed(first.keepAlive ? 'wrong' : 'refused', 'the request behind it was not answered')
+  const second = seen.responses[1]
+  if (answers === 2 && second !== undefined) {
+    if (second.status === 429 || second.status === 503) return failed('busy', `${second.status}`)
+    const told = scene.canary.echo === 'document' ? readEcho(second.body)?.target : nonces.canary
+    if (!isSuccess(second) || told?.includes(nonces.canary) !== true)
+      return failed('wrong', `the request behind it was answered ${second.status}, or another was`)
+  }
   if (entry.delivers !== undefined && echoOf(scene, entry.twin) === 'document') {
     const told = readEcho(first.body)?.body.toString('latin1')
-    if (told !== render(entry.delivers, values)) return failed('refused', 'the echo shows another body')
+    if (told !== render(entry.delivers, values)) return failed('wrong', 'the echo shows another body')
   }
   stage.turn.served(seen.startedAt)
   return { ok: true, status, ms: seen.answerMs ?? 0, transcript: seen.transcript, exchange: seen }
@@ -188,13 +204,16 @@ export async function play(
   context.began?.(entry.id)
   let before = await playTwin(stage, entry, how, random)
   if (!before.ok && before.why === 'gone') before = await playTwin(stage, entry, how, random)
-  if (!before.ok) return { verdict: unfit(before), before, elder: 'none', outage: before.why === 'gone' }
+  // The plainest messages have no better twin than themselves: what is wrong with them is told of them.
+  const alone = PLAINEST.has(entry.id) && !before.ok && ['refused', 'wrong'].includes(before.why)
+  if (!before.ok && !alone)
+    return { verdict: unfit(before), before, elder: 'none', outage: before.why === 'gone' }
 
   const shot = await shoot(stage, entry, how, random)
   if (typeof shot === 'string')
     return { verdict: { kind: 'inconclusive', reason: shot }, before, elder: 'none', outage: true }
   const { seen, ground } = shot
-  if (before.transcript !== undefined) seen.twin = before.transcript
+  if (before.ok && before.transcript !== undefined) seen.twin = before.transcript
 
   const asked = elder === undefined ? 'none' : await elder.ask()
   const after = await playTwin(stage, entry, how, random)
@@ -220,6 +239,9 @@ export async function play(
     outage: !after.ok && after.why === 'gone' && !slow
   }
 }
+
+/** Of each framing. */
+const PLAINEST: ReadonlySet<string> = new Set(['ctl-get', 'ctl-post-cl', 'ctl-post-chunked'])
 
 function unfit(twin: TwinSeen & { ok: false }): Verdict {
   if (twin.why === 'refused' || twin.why === 'early')

@@ -11,7 +11,8 @@ import { changedBody } from './verdict.ts'
 
 export type TwinSeen =
   | { ok: true; status: number; ms: number; seen: Seen }
-  | { ok: false; why: 'refused' | 'busy' | 'gone'; said: string }
+  /** `refused`: what the case needs is declined. `wrong`: it is served, and not as it should be. */
+  | { ok: false; why: 'refused' | 'wrong' | 'busy' | 'gone'; said: string }
 
 /** Whole requests in a template: placeholders, and request lines that are written out. */
 export function requestsIn(template: string): number {
@@ -54,11 +55,13 @@ export async function playTwin(
   if (busy !== undefined) return { ok: false, why: 'busy', said: `${busy.status}` }
   const bad = answers.find((answer) => !isSuccess(answer))
   if (bad !== undefined && any !== true) return { ok: false, why: 'refused', said: `${bad.status}` }
-  if (answers.length < due)
-    return { ok: false, why: 'refused', said: 'the request behind it was not answered' }
+  if (answers.length < due) {
+    const why = answers.at(-1)!.keepAlive ? 'wrong' : 'refused'
+    return { ok: false, why, said: 'the request behind it was not answered' }
+  }
   if (!complete) return { ok: false, why: 'refused', said: 'answered before it was sent' }
   const changed = changedBody(seen, stage.scene)
-  if (changed !== undefined) return { ok: false, why: 'refused', said: changed }
+  if (changed !== undefined) return { ok: false, why: 'wrong', said: changed }
   stage.turn.served(seen.startedAt)
   return { ok: true, status: first.status, ms: performance.now() - begun, seen }
 }
