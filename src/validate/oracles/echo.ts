@@ -41,6 +41,17 @@ export function describes(
   return method === asked.method && target === asked.target && coded !== asked.body
 }
 
+/**
+ * What came back is what was sent, but for bytes that were lost or changed on the way: a part of it, of half its length
+ * at least, or as many bytes of which most are the same. A route that makes something else of it does not look so.
+ */
+export function isGarbled(sent: Buffer, got: Buffer): boolean {
+  if (got.length === 0 || got.length > sent.length || got.equals(sent)) return false
+  if (got.length < sent.length) return got.length * 2 >= sent.length && sent.includes(got)
+  const same = got.reduce((sum, byte, i) => sum + Number(byte === sent[i]), 0)
+  return same * 4 >= sent.length * 3
+}
+
 /** Header lists come as pairs, as a flat list of names and values, as lines, or as an object. */
 function readHeaders(value: unknown): [string, string][] {
   if (Array.isArray(value)) {

@@ -7,7 +7,7 @@ import type { Capabilities } from '../../contracts.ts'
 import { isSuccess } from '../../oracles/answers.ts'
 import type { Limits } from '../../oracles/deadline.ts'
 import type { Dialer } from '../../oracles/dialer.ts'
-import { describes, readEcho } from '../../oracles/echo.ts'
+import { describes, isGarbled, readEcho } from '../../oracles/echo.ts'
 import { exchange } from '../../oracles/exchange.ts'
 import type { Control } from '../../oracles/liveness.ts'
 
@@ -104,13 +104,9 @@ export async function setScene(
         const told = readEcho(response.body)
         if (told !== undefined && describes(told, { method: 'POST', target, body: long }))
           return { path, query, type, body, echo: 'document' }
-        return {
-          path,
-          query,
-          type,
-          body,
-          echo: response.body.toString('latin1') === long && body === 'abc' ? 'body' : 'none'
-        }
+        const sent = Buffer.from(long, 'latin1')
+        const back = response.body.equals(sent) || isGarbled(sent, response.body)
+        return { path, query, type, body, echo: back && body === 'abc' ? 'body' : 'none' }
       }
     }
     return undefined

@@ -14,7 +14,7 @@ import { floodTrials, resourceTrials } from './flood-cases.ts'
 import { frameTrials, PLAIN, sequenceTrials } from './frame-cases.ts'
 import { handshakeTrials } from './handshake-cases.ts'
 import { deathsOf, killTrials } from './kill-cases.ts'
-import { NO_FRAMES, PLAIN_OFFER, twin, type Route } from './route.ts'
+import { GARBLED, NO_FRAMES, PLAIN_OFFER, twin, type Route } from './route.ts'
 import { Session, told } from './session.ts'
 
 const LANES = 12
@@ -134,7 +134,7 @@ export async function learn(bench: Bench, path: string): Promise<Route> {
     if (refused === undefined) return { ...route, ...(await compression(route, random)) }
     seen = refused
   }
-  if (seen.startsWith(NO_FRAMES)) return { ...route, unfit: seen }
+  if (seen.startsWith(NO_FRAMES) || seen === GARBLED) return { ...route, unfit: seen }
   const mute: Route = { ...route, noEcho: `the route is no echo: ${seen}` }
   const refused = (await twin(mute, random)) && (await twin(mute, random))
   if (refused) return { ...mute, unfit: refused }

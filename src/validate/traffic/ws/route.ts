@@ -1,5 +1,6 @@
 /** The WebSocket route, what is known of it, and the twin of all cases. */
 import type { RandomStream } from '../../../kit/random.ts'
+import { isGarbled } from '../../oracles/echo.ts'
 import type { Bench } from '../proof/bench.ts'
 import { Session, told } from './session.ts'
 
@@ -16,6 +17,9 @@ export interface Route {
 
 /** How a twin tells that the server's bytes are no frames. */
 export const NO_FRAMES = 'the server sends bytes that are no WebSocket frames'
+
+/** How it tells that the route is an echo, and a bad one. */
+export const GARBLED = 'a plain message came back with bytes lost or changed'
 
 /** The offer of the twin of compression: the plainest that lets the server choose. */
 export const PLAIN_OFFER = 'permessage-deflate; client_max_window_bits'
@@ -59,7 +63,9 @@ async function echoed(session: Session, text: string): Promise<string | undefine
   const came = await session.until(() => session.messages.length > 0)
   if (session.broken !== undefined) return `${NO_FRAMES}: ${session.broken}`
   if (!came) return `a plain message got no echo (${session.connection.state})`
-  return session.messages[0]!.payload.toString() === text ? undefined : 'a plain message came back changed'
+  const { payload } = session.messages[0]!
+  if (payload.toString() === text) return undefined
+  return isGarbled(Buffer.from(text), payload) ? GARBLED : 'a plain message came back changed'
 }
 
 /** The handshake alone. */
