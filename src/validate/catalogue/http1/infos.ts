@@ -49,8 +49,13 @@ function wrongOf(entry: ProtocolCase): CaseInfo['wrong'] {
     add({ severity: 'HIGH', says: 'the answers came in another order than the requests' })
   if (rule.unblock !== undefined) add(rule.unblock)
   if (isTelling(rule.accepted)) add(rule.accepted)
-  if (rule.accepted === 'must')
+  if (rule.accepted === 'must') {
     add({ severity: severityOf(entry), says: rule.refused ?? `${title}: a valid message was refused` })
+    if (entry.delivers !== undefined)
+      add({ severity: 'HIGH', says: 'served, and the handler saw another body' })
+  }
+  if (rule.sanitised !== undefined)
+    add({ severity: 'MED', says: 'the handler saw it changed in another way than the standard allows' })
   if (rule.close === 'always')
     add({ severity: 'MED', says: 'the next request on the connection was served, which must be closed' })
   if (rule.close !== 'no') add({ severity: 'LOW', says: 'the connection was not closed' })
@@ -59,7 +64,10 @@ function wrongOf(entry: ProtocolCase): CaseInfo['wrong'] {
     add({ severity: 'LOW', says: "answered with 5xx, as if the fault were the server's" })
   if (rule.silence === 'hang') add({ severity: 'LOW', says: 'neither answered nor closed' })
   if (comparesSegments(entry))
-    add({ severity: 'MED', says: 'answered in another way when it comes in several segments' })
+    add({
+      severity: rule.accepted === 'must' ? 'HIGH' : 'MED',
+      says: 'answered in another way when it comes in several segments'
+    })
   add({ severity: 'HIGH', says: 'the process ends, or other clients are no longer served' })
   return all
 }

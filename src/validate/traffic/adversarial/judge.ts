@@ -254,13 +254,20 @@ function judgeSanitised(entry: ProtocolCase, echo: Echo | undefined, ground: Gro
     }
   }
   const values = fieldValues(echo, sanitised.name)
+  const { name, value: repaired } = sanitised
+  // As many spaces as it likes may stand for what was replaced.
   const legal =
-    sanitised.value === undefined
+    repaired === undefined
       ? values.length === 0
-      : values.some((value) => value.trim() === sanitised.value)
+      : values.some((value) => value.trim().replaceAll(/ +/g, ' ') === repaired)
   if (legal) return { kind: 'right', how: 'served' }
-  return { kind: 'advisory', text: `${entry.title}: served, and the handler saw ${JSON.stringify(values)}` }
+  const what = values.length === 0 ? `no ${name}` : `${name} as ${values.map(shown).join(' and ')}`
+  const due = repaired === undefined ? 'leaving it out' : `handing over ${shown(repaired)}`
+  const says = `${entry.title}: the handler saw ${what}, and refusing it or ${due} is right`
+  return wrong({ severity: 'MED', says }, true, 'the echo shows it changed in another way')
 }
+
+const shown = (value: string): string => JSON.stringify(value.slice(0, 60))
 
 function judgeRefused(
   entry: ProtocolCase,
