@@ -13,7 +13,7 @@ import { judge } from './judge.ts'
 import { differenceOf, outcomeOf, type Outcome } from './outcome.ts'
 import { HOW, type Segmentation } from './segments.ts'
 import { answersText, bytesOfExchange } from './tell.ts'
-import { play, playTwin, shoot, type Stage, type Trial, type TwinSeen } from './trial.ts'
+import { play, PLAINEST, playTwin, shoot, type Stage, type Trial, type TwinSeen } from './trial.ts'
 
 const PREDICATE = 'I-ADV-SEGMENT'
 const STANDARD = 'RFC 9112 2.2'
@@ -23,8 +23,6 @@ const PLAIN_TRIES = 6
 /** So many messages before the first that differed are asked whether they do, too. */
 const MOST_FIRST = 24
 
-/** The plainest case of each framing: a valid message that is treated in two ways is told there. */
-const PLAINEST = { chunked: 'ctl-post-chunked', length: 'ctl-post-cl', plain: 'ctl-get' } as const
 const KIND = {
   chunked: 'with a chunked body',
   length: 'with Content-Length',

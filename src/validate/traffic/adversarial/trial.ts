@@ -26,6 +26,10 @@ export interface Stage {
   turn: Turn
 }
 
+/** The plainest case of each framing: what is wrong with every message of its kind is told there. */
+export const PLAINEST = { chunked: 'ctl-post-chunked', length: 'ctl-post-cl', plain: 'ctl-get' } as const
+const PLAIN_IDS: ReadonlySet<string> = new Set(Object.values(PLAINEST))
+
 export type TwinSeen =
   | { ok: true; status: number; ms: number; transcript?: Transcript; exchange?: Observation }
   /**
@@ -205,7 +209,7 @@ export async function play(
   let before = await playTwin(stage, entry, how, random)
   if (!before.ok && before.why === 'gone') before = await playTwin(stage, entry, how, random)
   // The plainest messages have no better twin than themselves: what is wrong with them is told of them.
-  const alone = PLAINEST.has(entry.id) && !before.ok && ['refused', 'wrong'].includes(before.why)
+  const alone = PLAIN_IDS.has(entry.id) && !before.ok && ['refused', 'wrong'].includes(before.why)
   if (!before.ok && !alone)
     return { verdict: unfit(before), before, elder: 'none', outage: before.why === 'gone' }
 
@@ -239,9 +243,6 @@ export async function play(
     outage: !after.ok && after.why === 'gone' && !slow
   }
 }
-
-/** Of each framing. */
-const PLAINEST: ReadonlySet<string> = new Set(['ctl-get', 'ctl-post-cl', 'ctl-post-chunked'])
 
 function unfit(twin: TwinSeen & { ok: false }): Verdict {
   if (twin.why === 'refused' || twin.why === 'early')
