@@ -90,19 +90,3 @@ test(
   },
   LONG
 )
-
-test(
-  'attached, and a thread that spins with each play: named, though the processor was busy before',
-  async () => {
-    const target = await launchFrail('spins-threads')
-    try {
-      const cell = await frailCell('x', { slices: ['adversarial'], only: CASES, start: attachTo(target) })
-      expect(told(cell)).toContain('HIGH I-CASE-CPU te-xchunked')
-      const [finding] = cell.findings!.filter(({ predicate }) => predicate === 'I-CASE-CPU')
-      expect(finding!.title).toMatch(/ cores wanted after 3 plays in a row, /)
-    } finally {
-      await target.stop(500)
-    }
-  },
-  LONG
-)
