@@ -42,7 +42,8 @@ function isRefusal(status: number): boolean {
 
 /** Says nothing of the message: the server waited too long for the next request, or is busy. */
 const isNoise = (status: number): boolean => status === 408 || isBusy(status)
-const isBusy = (status: number): boolean => status === 429 || status === 503
+/** The server turns clients away for a while. */
+export const isBusy = (status: number): boolean => status === 429 || status === 503
 
 /** Assigns each answer to a request: by its nonce where answers tell it, else by count and order. */
 export function ownersOf(seen: Observation, entry: ProtocolCase, ground: Ground): Owner[] {

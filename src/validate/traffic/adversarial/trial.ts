@@ -11,7 +11,7 @@ import { readEcho } from '../../oracles/echo.ts'
 import { exchange, type Observation } from '../../oracles/exchange.ts'
 import type { Elder } from '../../oracles/liveness.ts'
 import { showExchange } from '../../oracles/passive/show.ts'
-import { judge, type Ground, type Verdict } from './judge.ts'
+import { isBusy, judge, type Ground, type Verdict } from './judge.ts'
 import { bytesOf, CUT, echoOf, followUpOf, noncesOf, valuesOf, type Scene } from './scene.ts'
 import { outcomeOf, type Outcome } from './outcome.ts'
 import { cut, PAUSE_MS, type Cut, type Segmentation } from './segments.ts'
@@ -99,13 +99,13 @@ export async function playTwin(
   }
   const { status } = first
   if (seen.early && isSuccess(first)) return failed('early', 'answered before it was sent')
-  if (status === 429 || status === 503) return failed('busy', `${status}`)
+  if (isBusy(status)) return failed('busy', `${status}`)
   if (!isSuccess(first) && entry.judge.anyStatus !== true) return failed('refused', `${status}`)
   if (seen.responses.length < answers)
     return failed(first.keepAlive ? 'wrong' : 'refused', 'the request behind it was not answered')
   const second = seen.responses[1]
   if (answers === 2 && second !== undefined) {
-    if (second.status === 429 || second.status === 503) return failed('busy', `${second.status}`)
+    if (isBusy(second.status)) return failed('busy', `${second.status}`)
     const told = scene.canary.echo === 'document' ? readEcho(second.body)?.target : nonces.canary
     if (!isSuccess(second) || told?.includes(nonces.canary) !== true)
       return failed('wrong', `the request behind it was answered ${second.status}, or another was`)

@@ -1,6 +1,7 @@
 /** What the walkers' answers mean: counters, coverage, findings. */
 import type { FindingDraft, SliceContext } from '../../contracts.ts'
 import type { HttpResponse, ParseError } from '../../../wire/http1.ts'
+import { brokenClaims } from './claims.ts'
 import { Histogram } from './histogram.ts'
 import type { Step } from './model.ts'
 import type { Route } from './path.ts'
@@ -101,7 +102,10 @@ export class Judge implements WalkerEvents {
       this.#tell(walker, exchange, 'I-ETAG', severity, title, breach.evidence, breach.standard)
     }
     if (!expected) this.#unexpected(walker, exchange, answer)
-    else if (status === step.expect[0]) this.#content(walker, exchange, answer)
+    else if (status === step.expect[0]) {
+      for (const { predicate, severity, title, evidence } of brokenClaims(step, walker.session, answer))
+        this.#tell(walker, exchange, predicate, severity, title, evidence)
+    }
     if (!step.shared && body.length > 0) {
       const stranger = walker.session.strangerIn(answer)
       if (stranger !== undefined) {
@@ -155,63 +159,6 @@ export class Judge implements WalkerEvents {
       `step ${step.name} (${step.method}) was answered ${status}; allowed: ${step.expect.join(', ')}`,
       { status }
     )
-  }
-
-  #content(walker: Walker, exchange: Exchange, answer: Answer): void {
-    const { step } = exchange
-    if (step.coded && answer.content() === undefined) {
-      const coding = answer.response.header('content-encoding') ?? ''
-      const title = `step ${step.name}: the body is not of its Content-Encoding (${coding}; RFC 9110 8.4.1)`
-      this.#tell(walker, exchange, 'I-ANSWER', 'MED', title, { source: 'header.content-encoding' })
-      return
-    }
-    for (const [source, name] of step.has) {
-      if ((walker.session.read(source, answer) ?? '') !== '') continue
-      const title = `step ${step.name}: the answer has no ${name}`
-      this.#tell(walker, exchange, 'I-ANSWER', 'MED', title, { source: name })
-    }
-    const { values } = walker.session
-    const predicate = step.lostWrite ? 'I-LOST-WRITE' : 'I-READ-WRITE'
-    for (const [source, template, name] of step.check) {
-      const wanted = template.fill(values)
-      const found = walker.session.read(source, answer)
-      if (found === wanted) continue
-      if (source.kind === 'json' && answer.json() === undefined) {
-        const title = `step ${step.name}: the body is no JSON, or not all of it`
-        this.#tell(walker, exchange, 'I-ANSWER', 'HIGH', title, {
-          source: name,
-          bytes: answer.response.body.length
-        })
-        return
-      }
-      const title = `step ${step.name}: ${name} is not what this client wrote`
-      this.#tell(walker, exchange, predicate, 'HIGH', title, {
-        source: name,
-        wanted: wanted.slice(0, 200),
-        found: (found ?? 'nothing').slice(0, 200)
-      })
-      return
-    }
-    for (const [source, template, name] of step.differs) {
-      const former = template.fill(values)
-      const found = walker.session.read(source, answer)
-      if (found !== undefined && found !== former) continue
-      const title = `step ${step.name}: ${name} is ${found === undefined ? 'not there' : 'what it was before'}`
-      this.#tell(walker, exchange, predicate, 'HIGH', title, { source: name, former: former.slice(0, 200) })
-    }
-    for (const [template, times, name] of step.occurs) {
-      if (!template.ready(values)) continue
-      const text = template.fill(values)
-      const found = count(answer.text(), text)
-      if (times === 'some' ? found > 0 : found === times) continue
-      const wanted = times === 'some' ? 'at least once' : `${times} times`
-      const title = `step ${step.name}: the body holds ${name} ${found} times, not ${wanted}`
-      this.#tell(walker, exchange, predicate, 'HIGH', title, {
-        source: name,
-        text: text.slice(0, 200),
-        found
-      })
-    }
   }
 
   malformed(
@@ -393,12 +340,4 @@ export class Judge implements WalkerEvents {
 /** A number for the kind of answer that a step gets. */
 function kindOf(name: string): number {
   return name.length * 1009 + name.charCodeAt(0) * 31 + name.charCodeAt(name.length - 1)
-}
-
-/** How often a text stands in another. */
-function count(body: string, text: string): number {
-  if (text === '') return 0
-  let found = 0
-  for (let at = body.indexOf(text); at >= 0; at = body.indexOf(text, at + text.length)) found += 1
-  return found
 }
