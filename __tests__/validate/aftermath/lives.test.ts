@@ -89,7 +89,7 @@ test(
 )
 
 test(
-  'a server that serves nobody for a while: told once, and all others are played on the same process',
+  'a server that serves nobody for seven seconds: told once, and all others are played',
   async () => {
     const cell = await frailCell('naps', { slices: ['adversarial'], only: CODING })
     expect(named(cell)).toEqual(['HIGH ck-size-plus'])
